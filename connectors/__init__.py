@@ -1,0 +1,1 @@
+"""Connectors: one package per kind of source system, behind the one contract in `base`."""

@@ -1,0 +1,1 @@
+"""Portico: one guarded graph over the systems a clinic already runs."""

@@ -1,0 +1,133 @@
+"""Every error that Portico raises on purpose.
+
+    PorticoError
+    ├── CallerError            the caller may see its code and message
+    │   ├── InvalidRequest     400  the request can't be understood
+    │   ├── Unauthenticated    401  no token, or one that is not accepted
+    │   ├── PurposeRefused     403  the purpose of use is missing or not this token's
+    │   ├── RequestTooLarge    413  over a byte limit
+    │   ├── UnsupportedMedia   415  not application/json
+    │   ├── BadArgument        200  an argument's value is out of range or malformed
+    │   ├── PolicyUnavailable  200  the policy engine gave no usable answer; nothing is released
+    │   ├── AuditUnavailable   200  what would be released can't be recorded; nothing is released
+    │   └── SourceError        200  a source system failed; it costs its own fields only
+    │       ├── SourceUnavailable   down, refusing or throttling beyond the deadline
+    │       ├── SourceTimeout       no answer within its deadline
+    │       └── SourceInvalid       an answer that breaks its contract, or is about someone else
+    └── Fault                  a bug or a broken set-up; callers see INTERNAL and the request id
+        └── UnsupportedPredicate   a connector was asked to filter by what it can't
+
+Messages are written for the caller and free of personal data: they never carry a value from a record,
+an argument or a token.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class PorticoError(Exception):
+    """Something went wrong, and Portico knows what."""
+
+
+class CallerError(PorticoError):
+    """An error that the caller may see: `code` is stable, `status` is the HTTP status that it causes."""
+
+    code: ClassVar[str] = "BAD_REQUEST"
+    status: ClassVar[int] = 400
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
+
+    @property
+    def message(self) -> str:
+        """The sentence that the caller reads."""
+        return str(self)
+
+
+class InvalidRequest(CallerError):
+    """The request can't be understood."""
+
+
+class Unauthenticated(CallerError):
+    """Authentication required."""
+
+    code = "UNAUTHENTICATED"
+    status = 401
+
+
+class PurposeRefused(CallerError):
+    """A purpose of use is required, and must be one that the token permits."""
+
+    code = "PURPOSE_REFUSED"
+    status = 403
+
+
+class RequestTooLarge(CallerError):
+    """The request is larger than this server accepts."""
+
+    code = "REQUEST_TOO_LARGE"
+    status = 413
+
+
+class UnsupportedMedia(CallerError):
+    """Send application/json in UTF-8."""
+
+    code = "UNSUPPORTED_MEDIA_TYPE"
+    status = 415
+
+
+class BadArgument(CallerError):
+    """An argument is out of range or malformed."""
+
+    code = "BAD_ARGUMENT"
+    status = 200
+
+
+class PolicyUnavailable(CallerError):
+    """The policy engine gave no usable answer, so nothing is released."""
+
+    code = "POLICY_UNAVAILABLE"
+    status = 200
+
+
+class AuditUnavailable(CallerError):
+    """What would be released can't be recorded durably, so nothing is released."""
+
+    code = "AUDIT_UNAVAILABLE"
+    status = 200
+
+
+class SourceError(CallerError):
+    """A source system failed."""
+
+    code = "SOURCE_UNAVAILABLE"
+    status = 200
+
+    def __init__(self, source: str, message: str = "") -> None:
+        super().__init__(message)
+        self.source = source
+
+
+class SourceUnavailable(SourceError):
+    """The source system is not available."""
+
+
+class SourceTimeout(SourceError):
+    """The source system did not answer in time."""
+
+    code = "SOURCE_TIMEOUT"
+
+
+class SourceInvalid(SourceError):
+    """The source system's answer can't be used."""
+
+    code = "SOURCE_INVALID"
+
+
+class Fault(PorticoError):
+    """A bug or a broken set-up: logged by its type and place, never shown."""
+
+
+class UnsupportedPredicate(Fault):
+    """A connector was asked for a predicate or an ordering that it can't evaluate."""

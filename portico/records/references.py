@@ -1,0 +1,66 @@
+"""How a record is named: its type, the system that names it, and the name there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NewType
+
+Tenant = NewType("Tenant", str)
+"""A clinic group: everything belongs to exactly one."""
+
+SourceName = NewType("SourceName", str)
+"""A source system as the tenant's configuration names it: `ehr`, `scheduling`, `billing`."""
+
+PatientId = NewType("PatientId", str)
+"""Portico's own canonical id of a patient: a UUID, meaningless outside the crosswalk."""
+
+
+class RecordType(StrEnum):
+    """The canonical types."""
+
+    PATIENT = "Patient"
+    PRACTITIONER = "Practitioner"
+    ORGANIZATION = "Organization"
+    LOCATION = "Location"
+    SLOT = "Slot"
+    APPOINTMENT = "Appointment"
+    ENCOUNTER = "Encounter"
+    COVERAGE = "Coverage"
+    CARE_TEAM_MEMBER = "CareTeamMember"
+    CLAIM = "Claim"
+
+
+class By(StrEnum):
+    """The keys by which a connector can look records up in batches."""
+
+    ID = "id"
+    """The source's own id of the record."""
+    PATIENT = "patient"
+    """The source's own id of the patient whom the record is about."""
+    VISIT = "visit"
+    """The visit number that EHR, scheduling and billing share."""
+    NPI = "npi"
+    """National Provider Identifier (practitioners)."""
+    SITE = "site"
+    """The clinic group's site code (locations)."""
+    MEMBER = "member"
+    """The payer's member number (coverages)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Points at a record by a key that its source understands: `Reference(PRACTITIONER, By.NPI, "1234567893")`."""
+
+    type: RecordType
+    by: By
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordId:
+    """Names one record of one source for good: `RecordId(APPOINTMENT, "scheduling", "A-1001")`."""
+
+    type: RecordType
+    source: SourceName
+    value: str

@@ -1,0 +1,276 @@
+"""The canonical records, after FHIR R4's resources of the same names.
+
+A record holds what one source said about one thing, in canonical words and with the source's own ids. An attribute
+that is None is absent, or was not asked for: what is missing is never guessed. `Reference`s point on; who follows one
+is decided elsewhere. Dates are FHIR `date` strings (YYYY, YYYY-MM or YYYY-MM-DD), instants are aware datetimes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from portico.records.references import RecordId, RecordType, Reference
+from portico.records.values import (
+    Address,
+    ClaimLine,
+    Coding,
+    HumanName,
+    Identifier,
+    Money,
+    Period,
+    Provenance,
+)
+
+
+class Gender(StrEnum):
+    """FHIR AdministrativeGender."""
+
+    MALE = "male"
+    FEMALE = "female"
+    OTHER = "other"
+    UNKNOWN = "unknown"
+
+
+class AppointmentStatus(StrEnum):
+    """FHIR AppointmentStatus."""
+
+    PROPOSED = "proposed"
+    PENDING = "pending"
+    BOOKED = "booked"
+    ARRIVED = "arrived"
+    FULFILLED = "fulfilled"
+    CANCELLED = "cancelled"
+    NOSHOW = "noshow"
+    ENTERED_IN_ERROR = "entered-in-error"
+    CHECKED_IN = "checked-in"
+    WAITLIST = "waitlist"
+
+
+class EncounterStatus(StrEnum):
+    """FHIR EncounterStatus."""
+
+    PLANNED = "planned"
+    ARRIVED = "arrived"
+    TRIAGED = "triaged"
+    IN_PROGRESS = "in-progress"
+    ONLEAVE = "onleave"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+    ENTERED_IN_ERROR = "entered-in-error"
+    UNKNOWN = "unknown"
+
+
+class SlotStatus(StrEnum):
+    """FHIR SlotStatus."""
+
+    BUSY = "busy"
+    FREE = "free"
+    BUSY_UNAVAILABLE = "busy-unavailable"
+    BUSY_TENTATIVE = "busy-tentative"
+    ENTERED_IN_ERROR = "entered-in-error"
+
+
+class CoverageStatus(StrEnum):
+    """FHIR FinancialResourceStatusCodes."""
+
+    ACTIVE = "active"
+    CANCELLED = "cancelled"
+    DRAFT = "draft"
+    ENTERED_IN_ERROR = "entered-in-error"
+
+
+class ClaimStatus(StrEnum):
+    """Where a claim stands with its payer (after X12 277 categories; FHIR's own status only says 'active')."""
+
+    DRAFT = "draft"
+    SUBMITTED = "submitted"
+    ACCEPTED = "accepted"
+    PENDED = "pended"
+    PAID = "paid"
+    DENIED = "denied"
+    CANCELLED = "cancelled"
+
+
+class ClaimType(StrEnum):
+    """FHIR ClaimTypeCodes."""
+
+    INSTITUTIONAL = "institutional"
+    PROFESSIONAL = "professional"
+    PHARMACY = "pharmacy"
+    ORAL = "oral"
+    VISION = "vision"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What every record carries, whatever its type."""
+
+    type: ClassVar[RecordType]
+
+    id: RecordId
+    provenance: Provenance
+    subject: str | None = None
+    """The source's own id of the patient whom this record is about; a Patient names itself. None: about nobody."""
+    labels: frozenset[str] = frozenset()
+    """Sensitivity labels (FHIR security labels), as the source set them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patient(Record):
+    """FHIR Patient."""
+
+    type: ClassVar[RecordType] = RecordType.PATIENT
+
+    name: HumanName | None = None
+    birth_date: str | None = None
+    gender: Gender | None = None
+    language: str | None = None
+    deceased: bool | None = None
+    mrn: str | None = None
+    ssn: str | None = None
+    identifiers: tuple[Identifier, ...] | None = None
+    phone: str | None = None
+    email: str | None = None
+    address: Address | None = None
+    general_practitioner: Reference | None = None
+    managing_organization: Reference | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Practitioner(Record):
+    """FHIR Practitioner."""
+
+    type: ClassVar[RecordType] = RecordType.PRACTITIONER
+
+    name: HumanName | None = None
+    npi: str | None = None
+    specialty: Coding | None = None
+    active: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Organization(Record):
+    """FHIR Organization."""
+
+    type: ClassVar[RecordType] = RecordType.ORGANIZATION
+
+    name: str | None = None
+    phone: str | None = None
+    address: Address | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location(Record):
+    """FHIR Location."""
+
+    type: ClassVar[RecordType] = RecordType.LOCATION
+
+    name: str | None = None
+    site: str | None = None
+    """The clinic group's site code: `RVS-1`."""
+    phone: str | None = None
+    address: Address | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CareTeamMember(Record):
+    """One practitioner participant of a patient's FHIR CareTeam."""
+
+    type: ClassVar[RecordType] = RecordType.CARE_TEAM_MEMBER
+
+    role: Coding | None = None
+    period: Period | None = None
+    practitioner: Reference | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encounter(Record):
+    """FHIR Encounter."""
+
+    type: ClassVar[RecordType] = RecordType.ENCOUNTER
+
+    status: EncounterStatus | None = None
+    encounter_class: Coding | None = None
+    service_type: Coding | None = None
+    period: Period | None = None
+    reasons: tuple[Coding, ...] | None = None
+    visit: str | None = None
+    """The visit number that scheduling and billing share."""
+    practitioner: Reference | None = None
+    location: Reference | None = None
+    organization: Reference | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage(Record):
+    """FHIR Coverage."""
+
+    type: ClassVar[RecordType] = RecordType.COVERAGE
+
+    status: CoverageStatus | None = None
+    payer: str | None = None
+    member_id: str | None = None
+    plan: str | None = None
+    period: Period | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot(Record):
+    """FHIR Slot: a bookable time."""
+
+    type: ClassVar[RecordType] = RecordType.SLOT
+
+    start: datetime | None = None
+    end: datetime | None = None
+    status: SlotStatus | None = None
+    service_type: Coding | None = None
+    practitioner: Reference | None = None
+    location: Reference | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appointment(Record):
+    """FHIR Appointment."""
+
+    type: ClassVar[RecordType] = RecordType.APPOINTMENT
+
+    start: datetime | None = None
+    end: datetime | None = None
+    status: AppointmentStatus | None = None
+    service_type: Coding | None = None
+    reason: str | None = None
+    visit: str | None = None
+    practitioner: Reference | None = None
+    location: Reference | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim(Record):
+    """FHIR Claim, with what its remittances (FHIR ClaimResponse, X12 835) said of it."""
+
+    type: ClassVar[RecordType] = RecordType.CLAIM
+
+    status: ClaimStatus | None = None
+    claim_type: ClaimType | None = None
+    created: str | None = None
+    service_period: Period | None = None
+    diagnoses: tuple[Coding, ...] | None = None
+    lines: tuple[ClaimLine, ...] | None = None
+    billed: Money | None = None
+    allowed: Money | None = None
+    paid: Money | None = None
+    patient_responsibility: Money | None = None
+    visit: str | None = None
+    provider: Reference | None = None
+    coverage: Reference | None = None
+
+
+RECORD_CLASSES: dict[RecordType, type[Record]] = {
+    cls.type: cls
+    for cls in (
+        Patient, Practitioner, Organization, Location, CareTeamMember, Encounter, Coverage, Slot, Appointment, Claim,
+    )
+}  # fmt: skip

@@ -1,0 +1,1 @@
+"""One synthetic population, the truth from which every simulated source is filled."""
