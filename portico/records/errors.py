@@ -5,11 +5,18 @@
     │   ├── InvalidRequest     400  the request can't be understood
     │   ├── Unauthenticated    401  no token, or one that is not accepted
     │   ├── PurposeRefused     403  the purpose of use is missing or not this token's
+    │   ├── NotFound           404  no such page
+    │   ├── MethodRefused      405  not this method here
+    │   ├── NotAcceptable      406  none of the accepted media types can be given
+    │   ├── RequestTooSlow     408  the body did not arrive in time
     │   ├── RequestTooLarge    413  over a byte limit
     │   ├── UnsupportedMedia   415  not application/json
+    │   ├── Overloaded         503  too many requests are being answered already
+    │   ├── DeadlineExceeded   504  no answer within the request's deadline
     │   ├── BadArgument        200  an argument's value is out of range or malformed
     │   ├── PolicyUnavailable  200  the policy engine gave no usable answer; nothing is released
     │   ├── AuditUnavailable   200  what would be released can't be recorded; nothing is released
+    │   ├── StoreUnavailable   200  Portico's own database can't say who is who; nothing is released
     │   └── SourceError        200  a source system failed; it costs its own fields only
     │       ├── SourceUnavailable   down, refusing or throttling beyond the deadline
     │       ├── SourceTimeout       no answer within its deadline
@@ -63,6 +70,34 @@ class PurposeRefused(CallerError):
     status = 403
 
 
+class NotFound(CallerError):
+    """There is nothing at this address."""
+
+    code = "NOT_FOUND"
+    status = 404
+
+
+class MethodRefused(CallerError):
+    """This address doesn't take that method."""
+
+    code = "METHOD_NOT_ALLOWED"
+    status = 405
+
+
+class NotAcceptable(CallerError):
+    """Accept application/graphql-response+json or application/json."""
+
+    code = "NOT_ACCEPTABLE"
+    status = 406
+
+
+class RequestTooSlow(CallerError):
+    """The request did not arrive in time."""
+
+    code = "REQUEST_TIMEOUT"
+    status = 408
+
+
 class RequestTooLarge(CallerError):
     """The request is larger than this server accepts."""
 
@@ -75,6 +110,20 @@ class UnsupportedMedia(CallerError):
 
     code = "UNSUPPORTED_MEDIA_TYPE"
     status = 415
+
+
+class Overloaded(CallerError):
+    """The server is busy; try again shortly."""
+
+    code = "OVERLOADED"
+    status = 503
+
+
+class DeadlineExceeded(CallerError):
+    """The request could not be answered in time."""
+
+    code = "DEADLINE_EXCEEDED"
+    status = 504
 
 
 class BadArgument(CallerError):
@@ -95,6 +144,13 @@ class AuditUnavailable(CallerError):
     """What would be released can't be recorded durably, so nothing is released."""
 
     code = "AUDIT_UNAVAILABLE"
+    status = 200
+
+
+class StoreUnavailable(CallerError):
+    """Portico's own database gave no usable answer, so nothing is released."""
+
+    code = "STORE_UNAVAILABLE"
     status = 200
 
 

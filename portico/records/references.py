@@ -29,6 +29,10 @@ class RecordType(StrEnum):
     COVERAGE = "Coverage"
     CARE_TEAM_MEMBER = "CareTeamMember"
     CLAIM = "Claim"
+    VIEWER = "Viewer"
+    """The caller themselves, as their token says."""
+    SOURCE = "Source"
+    """A source system's own state."""
 
 
 class By(StrEnum):

@@ -72,13 +72,13 @@ FIELDS: dict[RecordType, dict[str, frozenset[Op]]] = {
 organization id and the bare identifier value; `practitioner` and `provider` are NPIs, `location` a site code."""
 
 ORDERS: dict[RecordType, frozenset[str]] = {
-    RecordType.PATIENT: frozenset({"family", "birth_date"}),
-    RecordType.PRACTITIONER: frozenset({"family"}),
-    RecordType.APPOINTMENT: frozenset({"start"}),
-    RecordType.SLOT: frozenset({"start"}),
-    RecordType.CLAIM: frozenset({"created"}),
+    RecordType.PATIENT: frozenset({"id", "family", "birth_date"}),
+    RecordType.PRACTITIONER: frozenset({"id", "family"}),
+    RecordType.APPOINTMENT: frozenset({"id", "start"}),
+    RecordType.SLOT: frozenset({"id", "start"}),
+    RecordType.CLAIM: frozenset({"id", "created"}),
 }
-"""What a search can be ordered by. Ties are broken by the source's own id, so every order is total and stable."""
+"""What a search can be ordered by. `id` is the source's own id: the order that reveals nothing. Ties are broken by the source's own id, so every order is total and stable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,10 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One found record, and the position to go on from after it. A position carries no value of the record."""
+    """One found record, and the position to go on from after it.
+
+    A position may hold what the record is ordered by. It leaves Portico sealed and bound to its caller, or not at all.
+    """
 
     record: Record
     position: str

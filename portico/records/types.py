@@ -268,9 +268,43 @@ class Claim(Record):
     coverage: Reference | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Viewer(Record):
+    """Who asks, as Portico understood their token. Its source is Portico itself."""
+
+    type: ClassVar[RecordType] = RecordType.VIEWER
+
+    subject_name: str | None = None
+    kind: str | None = None
+    roles: tuple[str, ...] | None = None
+    purpose: str | None = None
+    tenant: str | None = None
+
+
+class SourceStatus(StrEnum):
+    """Whether a source system answers."""
+
+    UP = "up"
+    DOWN = "down"
+    SLOW = "slow"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source(Record):
+    """A source system of the tenant and how it is. Its source is Portico itself."""
+
+    type: ClassVar[RecordType] = RecordType.SOURCE
+
+    name: str | None = None
+    status: SourceStatus | None = None
+    latency_milliseconds: int | None = None
+    serves: tuple[str, ...] | None = None
+
+
 RECORD_CLASSES: dict[RecordType, type[Record]] = {
     cls.type: cls
     for cls in (
         Patient, Practitioner, Organization, Location, CareTeamMember, Encounter, Coverage, Slot, Appointment, Claim,
+        Viewer, Source,
     )
 }  # fmt: skip

@@ -1,0 +1,84 @@
+# Portico's commands. `make` lists them; what they need (a virtual environment, OPA) they make themselves.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-input --require-hashes
+SITE = $(shell $(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+OPA = $(firstword $(wildcard .bin/opa) $(shell command -v opa))
+
+# A stamp is named by what the lock files hold, so a changed lock installs anew and a touched one does not.
+DEMO := .venv/.demo-$(shell cat requirements/demo.txt requirements/opa.txt | cksum | tr ' ' -)
+DEV := .venv/.dev-$(shell cat requirements/dev.txt requirements/opa.txt | cksum | tr ' ' -)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test opa check rego fix ci bench lock schema docs clean
+
+help: ## List these commands
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
+		printf '  make %-8s %s\n' "$$name" "$$what"; done
+
+demo: $(DEMO) ## Run everything on this machine; DATA=path also loads FHIR bundles as Synthea writes them
+	@exec $(BIN)/python -m portico demo $(if $(DATA),--data '$(DATA)')
+
+test: $(DEV) ## Run every test; ARGS='-k audit' for some
+	$(BIN)/python -m pytest $(ARGS)
+
+opa: ## Put a recent opa into .bin/
+	@.ci/opa
+
+check: $(DEV) rego ## Format, lint, types, import contracts, Rego, schema and docs; changes nothing
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/python -m portico schema | diff -u schema.graphql -
+	$(BIN)/python -m docs --check
+
+rego: ## Format, strictness and schemas of the policies (needs opa)
+ifeq ($(OPA),)
+	@echo 'rego: not checked, no opa on PATH or in .bin/ (make opa)'; test "$$CI" != true
+else
+	@test -z "$$($(OPA) fmt --list policies)" || { $(OPA) fmt --diff policies; exit 1; }
+	$(OPA) check --strict --schema policies/schemas policies
+endif
+
+fix: $(DEV) ## Format and repair what can be repaired by itself
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format --quiet .
+	$(if $(OPA),$(OPA) fmt --write policies)
+
+ci: ## What continuous integration runs: opa, check, test
+	$(MAKE) opa
+	$(MAKE) check
+	$(MAKE) test
+
+bench: $(DEV) ## Measure the guarded server beside two rivals
+	$(BIN)/python -m benchmarks
+
+schema: $(DEV) ## Write schema.graphql from the code
+	$(BIN)/python -m portico schema > schema.graphql.new && mv schema.graphql.new schema.graphql
+
+docs: $(DEV) ## Write the generated reference pages
+	$(BIN)/python -m docs
+
+lock: ## Pin and hash the newest dependencies that pyproject.toml allows
+	.ci/lock $(PYTHON)
+
+clean: ## Forget the demo's state and every cache; keeps .venv and .bin
+	rm -rf .portico .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+$(DEMO): | $(BIN)/python
+	$(PIP) -r requirements/demo.txt
+	$(PIP) --no-deps --ignore-requires-python -r requirements/opa.txt
+	@printf '%s\n' '$(CURDIR)' > '$(SITE)/portico.pth'
+	@printf '#!%s\nfrom portico.__main__ import main\nmain()\n' '$(CURDIR)/$(BIN)/python' > $(BIN)/portico && chmod +x $(BIN)/portico
+	@touch $@
+
+$(DEV): $(DEMO)
+	$(PIP) -r requirements/dev.txt
+	@touch $@
+
+$(BIN)/python:
+	$(PYTHON) -m venv .venv

@@ -1,0 +1,219 @@
+"""Every attribute of every record that the EHR serves: which FHIR elements it is built from, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from connectors.fhir import datatypes
+from connectors.fhir.datatypes import Json, element, elements, text
+from connectors.fhir.mapping import SITE, VISIT, FhirMapping
+from portico.records import systems
+from portico.records.references import By, RecordType, Reference, SourceName
+from portico.records.types import EncounterStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What it takes to read one answer of one source. `base` is the server's base URL with a slash at its end."""
+
+    source: SourceName
+    mapping: FhirMapping
+    base: str
+    retrieved_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """Where an attribute of a record comes from: top-level elements to ask for, and the reading of them."""
+
+    elements: tuple[str, ...]
+    read: Callable[[Json, Reading], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """How one canonical type is served: the FHIR type, the element that names the patient, and the attributes."""
+
+    type: str
+    subject: str | None
+    attributes: dict[str, Attribute]
+    always: tuple[str, ...] = ()
+
+
+def _identifier(system: str) -> Attribute:
+    def read(resource: Json, reading: Reading) -> str | None:
+        found = datatypes.identifier_values(resource.get("identifier"), reading.mapping.canonical_systems, system)
+        return found[0] if found else None
+
+    return Attribute(("identifier",), read)
+
+
+def _one(name: str, read: Callable[[Any], Any]) -> Attribute:
+    """An attribute that is one element, whatever the mapping."""
+    return Attribute((name,), lambda resource, _: read(resource.get(name)))
+
+
+def _reference(name: str, target: RecordType, pick: Callable[[Any], Iterable[Any]]) -> Attribute:
+    """The first reference in an element that leads to a resource of this server."""
+
+    def read(resource: Json, reading: Reading) -> Reference | None:
+        for candidate in pick(resource.get(name)):
+            found = datatypes.reference(candidate, target.value, reading.base)
+            if found is not None:
+                return Reference(target, By.ID, found)
+        return None
+
+    return Attribute((name,), read)
+
+
+def _itself(value: Any) -> Iterable[Any]:
+    return (value,)
+
+
+def _individuals(value: Any) -> Iterable[Any]:
+    """The individuals of Encounter.participant, who performed first."""
+    participants = elements(value)
+    performers = [each for each in participants if _performs(each)]
+    return (each.get("individual") for each in (*performers, *participants))
+
+
+def _performs(participant: Json) -> bool:
+    kinds = (coding for kind in elements(participant.get("type")) for coding in elements(kind.get("coding")))
+    return any(coding.get("code") in {"PPRF", "ATND"} for coding in kinds)
+
+
+def _places(value: Any) -> Iterable[Any]:
+    return (each.get("location") for each in elements(value))
+
+
+def _language(value: Any) -> str | None:
+    """The code of the preferred language, else of the first."""
+    first = None
+    for spoken in elements(value):
+        for coding in elements(element(spoken.get("language")).get("coding")):
+            code = text(coding.get("code"))
+            if code is not None and spoken.get("preferred") is True:
+                return code
+            first = first or code
+    return first
+
+
+def _deceased(resource: Json, _reading: Reading) -> bool | None:
+    if text(resource.get("deceasedDateTime")):
+        return True
+    told = resource.get("deceasedBoolean")
+    return told if isinstance(told, bool) else None
+
+
+def _plan(value: Any) -> str | None:
+    """The name of a Coverage's plan, else its number."""
+    for each in elements(value):
+        kinds = elements(element(each.get("type")).get("coding"))
+        if any(kind.get("code") == "plan" for kind in kinds):
+            return text(each.get("name")) or text(each.get("value"))
+    return None
+
+
+def _member(resource: Json, reading: Reading) -> str | None:
+    return text(resource.get("subscriberId")) or _identifier(systems.MEMBER).read(resource, reading)
+
+
+def _payer(value: Any) -> str | None:
+    return next((name for each in elements(value) if (name := text(each.get("display")))), None)
+
+
+def _identifiers(resource: Json, reading: Reading) -> Any:
+    return datatypes.identifiers(resource.get("identifier"), reading.mapping.canonical_systems) or None
+
+
+_NAME: Final = _one("name", datatypes.human_name)
+_TITLE: Final = _one("name", text)
+_PHONE: Final = _one("telecom", lambda value: datatypes.contact(value, "phone"))
+_ADDRESS: Final = _one("address", datatypes.address)
+_PERIOD: Final = _one("period", datatypes.period)
+
+RESOURCES: Final[dict[RecordType, Resource]] = {
+    RecordType.PATIENT: Resource(
+        "Patient",
+        None,
+        {
+            "name": _NAME,
+            "birth_date": _one("birthDate", datatypes.day),
+            "gender": Attribute(("gender",), lambda r, reading: reading.mapping.genders.get(str(r.get("gender")))),
+            "language": _one("communication", _language),
+            "deceased": Attribute(("deceased",), _deceased),
+            "mrn": _identifier(systems.MRN),
+            "ssn": _identifier(systems.SSN),
+            "identifiers": Attribute(("identifier",), _identifiers),
+            "phone": _PHONE,
+            "email": _one("telecom", lambda value: datatypes.contact(value, "email")),
+            "address": _ADDRESS,
+            "general_practitioner": _reference("generalPractitioner", RecordType.PRACTITIONER, elements),
+            "managing_organization": _reference("managingOrganization", RecordType.ORGANIZATION, _itself),
+        },
+    ),
+    RecordType.PRACTITIONER: Resource(
+        "Practitioner",
+        None,
+        {
+            "name": _NAME,
+            "npi": _identifier(systems.NPI),
+            "specialty": _one(
+                "qualification",
+                lambda value: next(iter(datatypes.concepts([each.get("code") for each in elements(value)])), None),
+            ),
+            "active": _one("active", lambda value: value if isinstance(value, bool) else None),
+        },
+    ),
+    RecordType.ORGANIZATION: Resource("Organization", None, {"name": _TITLE, "phone": _PHONE, "address": _ADDRESS}),
+    RecordType.LOCATION: Resource(
+        "Location", None, {"name": _TITLE, "site": _identifier(SITE), "phone": _PHONE, "address": _ADDRESS}
+    ),
+    RecordType.ENCOUNTER: Resource(
+        "Encounter",
+        "subject",
+        {
+            "status": Attribute(
+                ("status",),
+                lambda r, reading: reading.mapping.encounter_statuses.get(
+                    str(r.get("status")), EncounterStatus.UNKNOWN
+                ),
+            ),
+            "encounter_class": _one("class", datatypes.coding),
+            "service_type": _one("serviceType", datatypes.concept),
+            "period": _PERIOD,
+            "reasons": _one("reasonCode", lambda value: datatypes.concepts(value) or None),
+            "visit": _identifier(VISIT),
+            "practitioner": _reference("participant", RecordType.PRACTITIONER, _individuals),
+            "location": _reference("location", RecordType.LOCATION, _places),
+            "organization": _reference("serviceProvider", RecordType.ORGANIZATION, _itself),
+        },
+    ),
+    RecordType.COVERAGE: Resource(
+        "Coverage",
+        "beneficiary",
+        {
+            "status": Attribute(
+                ("status",), lambda r, reading: reading.mapping.coverage_statuses.get(str(r.get("status")))
+            ),
+            "payer": _one("payor", _payer),
+            "member_id": Attribute(("subscriberId", "identifier"), _member),
+            "plan": _one("class", _plan),
+            "period": _PERIOD,
+        },
+    ),
+    RecordType.CARE_TEAM_MEMBER: Resource(
+        "CareTeam",
+        "subject",
+        {
+            "role": _one("role", lambda value: next(iter(datatypes.concepts(value)), None)),
+            "period": _PERIOD,
+            "practitioner": _reference("member", RecordType.PRACTITIONER, _itself),
+        },
+        always=("status", "participant"),
+    ),
+}
+"""Every type that the connector serves. A care team's attributes are read from one participant of it."""

@@ -1,0 +1,224 @@
+"""The connector to a FHIR R4 server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
+from datetime import UTC, datetime
+from typing import Final
+
+from connectors.fhir.attributes import RESOURCES, Reading
+from connectors.fhir.config import FhirConfig
+from connectors.fhir.datatypes import Json, Malformed, identifier_values
+from connectors.fhir.mapping import FhirMapping
+from connectors.fhir.people import PERSON_ELEMENTS, RELATED_ELEMENTS, TEAM_ELEMENTS, Relations, npi, person
+from connectors.fhir.positions import Position
+from connectors.fhir.queries import KEYS, SEARCHED, conditions, lookup
+from connectors.fhir.resources import records, wanted_elements
+from connectors.fhir.searchsets import Searchset
+from connectors.fhir.server import FhirServer, PageGone, Parameters
+from connectors.vocabulary import refuse_unknown_key, refuse_unknown_search
+from portico.records.context import CallContext
+from portico.records.errors import SourceInvalid, SourceUnavailable, UnsupportedPredicate
+from portico.records.people import Person, Relation
+from portico.records.references import By, RecordType, SourceName
+from portico.records.search import Hit, Page, Search
+from portico.records.types import Record
+
+_SERVED: Final = {type_: frozenset(keys) for type_, keys in KEYS.items()}
+
+
+class FhirConnector:
+    """Patients and all that an EHR knows around them, over FHIR R4 with OAuth2 client credentials.
+
+    Keeps `connectors.base.Connector`. The server is asked by batched `_search`es for the elements that the wanted
+    attributes are built from; what it answers is taken only if it is about what was asked. The mapping is the
+    shipped one unless another is given.
+    """
+
+    def __init__(self, config: FhirConfig, mapping: FhirMapping | None = None) -> None:
+        self._config = config
+        self._mapping = mapping or FhirMapping.load()
+        self._server = FhirServer(config)
+
+    @property
+    def source(self) -> SourceName:
+        """The source's name in the tenant's configuration."""
+        return self._config.source
+
+    @property
+    def keys(self) -> Mapping[RecordType, frozenset[By]]:
+        """Patients, practitioners, organizations, locations, encounters, coverages and care team members."""
+        return _SERVED
+
+    @property
+    def searches(self) -> frozenset[RecordType]:
+        """Patients and practitioners."""
+        return frozenset(SEARCHED)
+
+    @property
+    def batch_limit(self) -> int:
+        """How many keys one search may carry."""
+        return self._config.batch_limit
+
+    async def find(self, call: CallContext, type_: RecordType, by: By, keys: Sequence[str]) -> Sequence[Record]:
+        """All records of a type with one of the keys. Cost: one `_search`, and its further pages if there are any."""
+        refuse_unknown_key(self.keys, type_, by)
+        if len(keys) > self.batch_limit:
+            raise UnsupportedPredicate("more keys than one call may carry")
+        question = lookup(type_, by, keys, self._mapping)
+        if question is None:
+            return []
+        system = KEYS[type_][by].system
+        names = {*wanted_elements(type_, call.attributes), *(("identifier",) if system else ())}
+        count = min(len(keys), self._config.page_size) if by is By.ID else self._config.page_size
+        parameters = [question, ("_elements", ",".join(sorted(names))), ("_count", str(count))]
+        found: dict[str, Record] = {}
+        async with aclosing(self._pages(call, RESOURCES[type_].type, parameters, self._config.page_limit)) as pages:
+            async for page in pages:
+                for resource, record in self._records(type_, page, call.attributes):
+                    if not self._names(record, resource, by, system).isdisjoint(keys):
+                        found[record.id.value] = record
+                        continue
+                    raise SourceInvalid(self.source, "The source system answered about something not asked for.")
+        return list(found.values())
+
+    async def search(self, call: CallContext, search: Search) -> Page:
+        """One page of patients or practitioners. Cost: one request, if the server's pages are as large as ours.
+
+        A position holds the server's own link. If the server no longer keeps that page, the search starts anew and
+        leaves out what has been passed.
+        """
+        refuse_unknown_search(self.searches, search)
+        position = Position.parse(search.after)
+        asked = conditions(search, self._mapping)
+        if asked is None:
+            return Page((), more=False)
+        parameters = [*asked, ("_elements", ",".join(wanted_elements(search.type, call.attributes)))]
+        try:
+            return await self._listed(call, search, [*parameters, ("_count", str(search.limit))], position)
+        except PageGone:
+            anew = [*parameters, ("_count", str(self._config.page_size))]
+        try:
+            return await self._listed(call, search, anew, Position(position.passed, position.passed))
+        except PageGone:
+            raise self._lost() from None
+
+    async def people(self, call: CallContext) -> AsyncIterator[Person]:
+        """Every patient. Cost: one request for each `page_size` of them."""
+        async for resource in self._scan(call, RecordType.PATIENT, PERSON_ELEMENTS):
+            with self._readable():
+                each = person(resource, self._reading())
+            yield each
+
+    async def relations(self, call: CallContext) -> AsyncIterator[Relation]:
+        """Care teams in force, general practitioners and managing organizations.
+
+        Cost: a scan of practitioners, one of care teams and one of patients.
+        """
+        npis: dict[str, str] = {}
+        async for resource in self._scan(call, RecordType.PRACTITIONER, ("id", "identifier")):
+            with self._readable():
+                npis.update(npi(resource, self._reading()))
+        told = Relations(npis, self._reading())
+        async for resource in self._scan(call, RecordType.CARE_TEAM_MEMBER, TEAM_ELEMENTS):
+            with self._readable():
+                members = told.of_care_team(resource)
+            for relation in members:
+                yield relation
+        async for resource in self._scan(call, RecordType.PATIENT, RELATED_ELEMENTS):
+            with self._readable():
+                related = told.of_patient(resource)
+            for relation in related:
+                yield relation
+
+    async def ping(self, call: CallContext) -> None:
+        """Whether the server answers as FHIR R4 and accepts our credential. Cost: its capability statement."""
+        await self._server.ping(call)
+
+    async def aclose(self) -> None:
+        """Release the pooled connections."""
+        await self._server.aclose()
+
+    async def _pages(
+        self, call: CallContext, type_: str, parameters: Parameters, limit: int
+    ) -> AsyncGenerator[Searchset]:
+        """A search, page by page, at most `limit` of them."""
+        page = await self._server.search(call, type_, parameters)
+        for _ in range(limit):
+            yield page
+            if page.following is None:
+                return
+            try:
+                page = await self._server.follow(call, page.following)
+            except PageGone:
+                raise self._lost() from None
+        raise self._endless()
+
+    async def _scan(self, call: CallContext, type_: RecordType, names: Sequence[str]) -> AsyncGenerator[Json]:
+        """Every resource of a type, with these elements."""
+        parameters = [("_elements", ",".join(names)), ("_sort", "_id"), ("_count", str(self._config.page_size))]
+        pages = self._pages(call, RESOURCES[type_].type, parameters, self._config.scan_page_limit)
+        async with aclosing(pages):
+            async for page in pages:
+                for resource in page.resources:
+                    yield resource
+
+    async def _listed(self, call: CallContext, search: Search, parameters: Parameters, start: Position) -> Page:
+        """The hits from a position on."""
+        link, skip, hits = start.link, start.skip, list[Hit]()
+        allowed = [condition.values for condition in search.where if condition.field == "patient"]
+        for _ in range(self._config.page_limit):
+            page = await (
+                self._server.follow(call, link)
+                if link
+                else self._server.search(call, RESOURCES[search.type].type, parameters)
+            )
+            rest = Searchset(page.resources[skip:][: search.limit - len(hits)], page.following)
+            for place, (_, record) in enumerate(self._records(search.type, rest, call.attributes), start=skip + 1):
+                if any(record.id.value not in ids for ids in allowed):
+                    raise SourceInvalid(self.source, "The source system answered about something not asked for.")
+                passed = start.passed + len(hits) + 1
+                ends = place == len(page.resources) and page.following is not None
+                after = Position(passed, 0, page.following or "") if ends else Position(passed, place, link)
+                hits.append(Hit(record, str(after)))
+            more_here = skip + len(rest.resources) < len(page.resources)
+            if page.following is None or len(hits) == search.limit:
+                return Page(tuple(hits), more=more_here or page.following is not None)
+            skip, link = max(0, skip - len(page.resources)), page.following
+        raise self._endless()
+
+    def _records(self, type_: RecordType, page: Searchset, attributes: frozenset[str]) -> Iterator[tuple[Json, Record]]:
+        reading = self._reading()
+        for resource in page.resources:
+            with self._readable():
+                read = records(type_, resource, attributes, reading)
+            for record in read:
+                yield resource, record
+
+    def _names(self, record: Record, resource: Json, by: By, system: str | None) -> set[str | None]:
+        """The keys by which a record may have been asked for."""
+        if system is not None:
+            return {*identifier_values(resource.get("identifier"), self._mapping.canonical_systems, system)}
+        return {record.id.value if by is By.ID else record.subject}
+
+    def _reading(self) -> Reading:
+        return Reading(
+            source=self.source,
+            mapping=self._mapping,
+            base=str(self._server.base),
+            retrieved_at=datetime.now(UTC),
+        )
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except Malformed as reason:
+            raise SourceInvalid(self.source, f"The source system's answer can't be used: {reason}.") from None
+
+    def _lost(self) -> SourceUnavailable:
+        return SourceUnavailable(self.source, "The source system lost a search before its last page.")
+
+    def _endless(self) -> SourceInvalid:
+        return SourceInvalid(self.source, "The source system's answer has more pages than agreed.")

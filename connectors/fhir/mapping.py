@@ -1,0 +1,94 @@
+"""The mapping of one kind of EHR, as data: identifier systems, security labels and status codes.
+
+Read once from TOML and checked whole: an incomplete or misspelt mapping is a `Fault` at start, never a surprise later.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from portico.records import systems
+from portico.records.errors import Fault
+from portico.records.types import CoverageStatus, EncounterStatus, Gender
+
+VISIT: Final = "urn:portico:visit"
+"""The visit number that all of a group's systems share."""
+SITE: Final = "urn:portico:site"
+"""The clinic group's site code."""
+
+SHIPPED: Final = Path(__file__).with_name("mapping.toml")
+
+_CANONICAL: Final = {
+    "mrn": systems.MRN,
+    "ssn": systems.SSN,
+    "npi": systems.NPI,
+    "member": systems.MEMBER,
+    "drivers_license": systems.DRIVERS_LICENSE,
+    "visit": VISIT,
+    "site": SITE,
+}
+_SECTIONS: Final = frozenset(
+    {"version", "identifiers", "labels", "gender", "encounter_status", "coverage_status", "care_team"}
+)
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FhirMapping:
+    """What the EHR's words mean. Lookups are by the EHR's word; what is missing is unknown."""
+
+    version: str
+    canonical_systems: Mapping[str, str]
+    """The EHR's identifier system to the canonical one."""
+    own_systems: Mapping[str, str]
+    """The canonical identifier system to the one by which the EHR is searched."""
+    labels: Mapping[tuple[str, str], str]
+    """Security label system and code to the canonical label; an empty one restricts nothing."""
+    genders: Mapping[str, Gender]
+    encounter_statuses: Mapping[str, EncounterStatus]
+    coverage_statuses: Mapping[str, CoverageStatus]
+    care_teams_in_force: frozenset[str]
+
+    @classmethod
+    def load(cls, path: Path = SHIPPED) -> FhirMapping:
+        """Read and check a mapping. Raises `Fault`, saying what is wrong with it."""
+        try:
+            document = tomllib.loads(path.read_text(encoding="utf-8"))
+            return cls._checked(document)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise Fault(f"{path.name} is no usable FHIR mapping: {error}") from error
+
+    @classmethod
+    def _checked(cls, document: Mapping[str, Any]) -> FhirMapping:
+        if document.keys() != _SECTIONS:
+            raise ValueError(f"it needs exactly {', '.join(sorted(_SECTIONS))}")
+        if document["identifiers"].keys() != _CANONICAL.keys():
+            raise ValueError(f"identifiers are exactly {', '.join(sorted(_CANONICAL))}")
+        if not isinstance(document["version"], str) or not document["version"]:
+            raise ValueError("version is a text")
+        named = [(own, name) for name, owns in document["identifiers"].items() for own in owns]
+        if len(dict(named)) != len(named):
+            raise ValueError("an identifier system stands for two things")
+        return cls(
+            version=document["version"],
+            canonical_systems={own: _CANONICAL[name] for own, name in named},
+            own_systems={_CANONICAL[name]: owns[0] for name, owns in document["identifiers"].items()},
+            labels={
+                (system, code): str(label)
+                for system, codes in document["labels"].items()
+                for code, label in codes.items()
+            },
+            genders=_words(document["gender"], Gender),
+            encounter_statuses=_words(document["encounter_status"], EncounterStatus),
+            coverage_statuses=_words(document["coverage_status"], CoverageStatus),
+            care_teams_in_force=frozenset(document["care_team"]["in_force"]),
+        )
+
+
+def _words(table: Mapping[str, str], enum: type[_Word]) -> dict[str, _Word]:
+    return {code: enum(word) for code, word in table.items()}

@@ -1,0 +1,124 @@
+"""FHIR resources, read into canonical records by a plan made once for the attributes wanted.
+
+An attribute that can't be read is None. A resource that is of another type, has no id, or doesn't say plainly about
+whom it is and how sensitive, is `Malformed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
+
+from connectors.fhir import datatypes
+from connectors.fhir.attributes import RESOURCES, Reading
+from connectors.fhir.datatypes import FHIR_ID, Json, Malformed, element, elements, text
+from connectors.fhir.mapping import FhirMapping
+from portico.records.references import RecordId, RecordType
+from portico.records.types import RECORD_CLASSES, Record
+from portico.records.values import Provenance
+
+
+@lru_cache(maxsize=1_024)
+def wanted_elements(type_: RecordType, attributes: frozenset[str]) -> tuple[str, ...]:
+    """The top-level elements to ask for, so that these attributes, the subject and the labels can be read."""
+    resource = RESOURCES[type_]
+    names = {"id", "meta", *resource.always}
+    if resource.subject is not None:
+        names.add(resource.subject)
+    if type_ is RecordType.CARE_TEAM_MEMBER:
+        return tuple(sorted(names | ({"period"} & attributes)))
+    return tuple(
+        sorted(names.union(*(each.elements for name, each in resource.attributes.items() if name in attributes)))
+    )
+
+
+@lru_cache(maxsize=1_024)
+def _plan_of(type_: RecordType, attributes: frozenset[str]) -> tuple[tuple[str, Callable[[Json, Reading], Any]], ...]:
+    return tuple((name, each.read) for name, each in RESOURCES[type_].attributes.items() if name in attributes)
+
+
+def records(type_: RecordType, resource: Json, attributes: frozenset[str], reading: Reading) -> tuple[Record, ...]:
+    """The records that a resource holds: one, or one for each practitioner of a care team in force."""
+    id_, subject = identity(type_, resource, reading)
+    labels = _labels(resource, reading)
+    if type_ is not RecordType.CARE_TEAM_MEMBER:
+        return (_record(type_, id_, id_, subject, labels, _values(type_, resource, attributes, reading), reading),)
+    return tuple(
+        _record(type_, f"{id_}.{place}", id_, subject, labels, _values(type_, member, attributes, reading), reading)
+        for place, member in care_team(resource, reading)
+    )
+
+
+def identity(type_: RecordType, resource: Json, reading: Reading) -> tuple[str, str | None]:
+    """A resource's id, and the patient whom it is about (None for types that are about nobody)."""
+    served = RESOURCES[type_]
+    id_ = resource.get("id")
+    if resource.get("resourceType") != served.type:
+        raise Malformed("a resource is of another type than asked for")
+    if not isinstance(id_, str) or not FHIR_ID.fullmatch(id_):
+        raise Malformed("a resource has no id")
+    if type_ is RecordType.PATIENT:
+        return id_, id_
+    if served.subject is None:
+        return id_, None
+    subject = datatypes.reference(resource.get(served.subject), "Patient", reading.base)
+    if subject is None:
+        raise Malformed("a resource doesn't say whom it is about")
+    return id_, subject
+
+
+def care_team(resource: Json, reading: Reading) -> Iterator[tuple[int, Json]]:
+    """The practitioners of a care team in force, each with their place in it and the team's period as a fallback."""
+    if text(resource.get("status")) not in reading.mapping.care_teams_in_force:
+        return
+    for place, participant in enumerate(elements(resource.get("participant"))):
+        if datatypes.reference(participant.get("member"), "Practitioner", reading.base) is not None:
+            yield place, {"period": resource.get("period"), **participant}
+
+
+def _labels(resource: Json, reading: Reading) -> frozenset[str]:
+    """The canonical security labels. One that can't be read may hide anything, so it costs the resource."""
+    security = element(resource.get("meta")).get("security")
+    if security is None:
+        return frozenset()
+    if not isinstance(security, list):
+        raise Malformed("security labels can't be read")
+    return frozenset(label for each in security if (label := _label(each, reading.mapping)))
+
+
+def _label(coding: Any, mapping: FhirMapping) -> str:
+    system, code = text(element(coding).get("system")), text(element(coding).get("code"))
+    if code is None:
+        raise Malformed("a security label can't be read")
+    return mapping.labels.get((system or "", code), f"{system or ''}|{code}")
+
+
+def _values(type_: RecordType, resource: Json, attributes: frozenset[str], reading: Reading) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, read in _plan_of(type_, attributes):
+        try:
+            values[name] = read(resource, reading)
+        except Malformed:
+            values[name] = None
+    return values
+
+
+def _record(  # the parts that every record has
+    type_: RecordType,
+    id_: str,
+    source_id: str,
+    subject: str | None,
+    labels: frozenset[str],
+    values: dict[str, Any],
+    reading: Reading,
+) -> Record:
+    provenance = Provenance(
+        source=reading.source,
+        source_id=source_id,
+        retrieved_at=reading.retrieved_at,
+        mapping_version=reading.mapping.version,
+    )
+    return RECORD_CLASSES[type_](
+        id=RecordId(type_, reading.source, id_), provenance=provenance, subject=subject, labels=labels, **values
+    )

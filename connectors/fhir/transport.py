@@ -1,0 +1,109 @@
+"""HTTP to one FHIR server: one pooled session, no redirects, no cookies, no proxy, a cap on every body.
+
+Here aiohttp's errors become Portico's. Nothing of a request or an answer gets into a message, and no foreign error is
+chained: it would carry URLs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp
+from yarl import URL
+
+from portico.records.errors import SourceError, SourceInvalid, SourceUnavailable
+from portico.records.references import SourceName
+
+_CHUNK_BYTES: Final = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer, its body read whole and within the cap."""
+
+    status: int
+    media_type: str
+    retry_after: str | None
+    body: bytes
+
+
+class Dropped(SourceUnavailable):
+    """The connection ended without an answer: at once, when the server had closed an idle one."""
+
+
+class Transport:
+    """Sends one request at a time per call, many calls at once. The session opens with the first request."""
+
+    def __init__(self, source: SourceName, *, connection_limit: int) -> None:
+        self._source = source
+        self._connection_limit = connection_limit
+        self._session: aiohttp.ClientSession | None = None
+        self._closed = False
+
+    async def send(
+        self, method: str, url: URL, headers: Mapping[str, str], form: bytes | None, *, body_limit_bytes: int
+    ) -> Answer:
+        """The answer to one request; `form` is a URL-encoded body.
+
+        Raises `SourceUnavailable`, `Dropped` or `SourceInvalid`. The caller keeps the time.
+        """
+        identity = {"Accept-Encoding": "identity", **headers}
+        if form is not None:
+            identity["Content-Type"] = "application/x-www-form-urlencoded"
+        with self._seam():
+            session = self._opened()
+            async with session.request(method, url, headers=identity, data=form, allow_redirects=False) as response:
+                if response.headers.get("Content-Encoding", "identity") != "identity":
+                    raise SourceInvalid(self._source, "The source system answered in an encoding not asked for.")
+                return Answer(
+                    status=response.status,
+                    media_type=response.content_type,
+                    retry_after=response.headers.get("Retry-After"),
+                    body=await self._body(response, body_limit_bytes),
+                )
+
+    async def aclose(self) -> None:
+        """Close the pooled connections, for good."""
+        self._closed = True
+        if self._session is not None:
+            await self._session.close()
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._closed:
+            raise SourceUnavailable(self._source, "The connection to the source system is closed.")
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._connection_limit),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=None),
+                auto_decompress=False,
+                trust_env=False,
+            )
+        return self._session
+
+    async def _body(self, response: aiohttp.ClientResponse, limit_bytes: int) -> bytes:
+        body = bytearray()
+        async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+            body += chunk
+            if len(body) > limit_bytes:
+                response.close()
+                raise SourceInvalid(self._source, "The source system's answer is larger than agreed.")
+        return bytes(body)
+
+    @contextmanager
+    def _seam(self) -> Iterator[None]:
+        try:
+            yield
+        except SourceError:
+            raise
+        except aiohttp.ClientConnectorError:
+            raise SourceUnavailable(self._source, "The source system can't be reached.") from None
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionError):
+            raise Dropped(self._source, "The source system closed the connection.") from None
+        except aiohttp.ClientPayloadError:
+            raise SourceUnavailable(self._source, "The source system's answer broke off.") from None
+        except (aiohttp.ClientError, ValueError):
+            raise SourceInvalid(self._source, "The source system doesn't answer in HTTP as agreed.") from None

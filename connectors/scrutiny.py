@@ -1,0 +1,49 @@
+"""The check that an answer is about what was asked: records of someone else never get further than here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from connectors.keys import key_of
+from portico.records.errors import SourceInvalid
+from portico.records.references import By, RecordId, RecordType, SourceName
+from portico.records.search import Op, Page, Search
+from portico.records.types import RECORD_CLASSES, Record
+
+
+def refuse_foreign_records(
+    source: SourceName, type_: RecordType, by: By, keys: Collection[str], records: Iterable[Record]
+) -> dict[str, tuple[Record, ...]]:
+    """The records under each key, in the order in which they came.
+
+    Raises `SourceInvalid` if one is not of the source and type, is twice there, or lies under a key that is not asked.
+    """
+    grouped: dict[str, list[Record]] = {key: [] for key in keys}
+    seen: set[RecordId] = set()
+    for record in records:
+        _refuse_stranger(source, type_, record, seen)
+        key = key_of(record, by)
+        if key is None or key not in grouped:
+            raise SourceInvalid(source, "The source system answered about something that was not asked.")
+        grouped[key].append(record)
+    return {key: tuple(group) for key, group in grouped.items()}
+
+
+def refuse_foreign_hits(source: SourceName, search: Search, page: Page) -> None:
+    """Raise `SourceInvalid` unless the page is one of this search: its type, its patients, its size."""
+    if len(page.hits) > search.limit or (page.more and not page.hits):
+        raise SourceInvalid(source, "The source system gave a page of the wrong size.")
+    patients = [set(one.values) for one in search.where if one.field == "patient" and one.op is Op.IN]
+    seen: set[RecordId] = set()
+    for hit in page.hits:
+        _refuse_stranger(source, search.type, hit.record, seen)
+        if not all(hit.record.subject in allowed for allowed in patients):
+            raise SourceInvalid(source, "The source system answered about a patient who was not asked for.")
+
+
+def _refuse_stranger(source: SourceName, type_: RecordType, record: Record, seen: set[RecordId]) -> None:
+    if type(record) is not RECORD_CLASSES[type_] or record.id.type is not type_ or record.id.source != source:
+        raise SourceInvalid(source, "The source system answered with something else.")
+    if record.id in seen:
+        raise SourceInvalid(source, "The source system answered with the same record twice.")
+    seen.add(record.id)

@@ -1,0 +1,91 @@
+"""What one execution carries: the session, its batches, and what has to be said besides the data."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from aiodataloader import DataLoader
+from graphql.pyutils import Path
+
+from graph.arguments import list_arguments
+from graph.errors import Rendered, failed, schema_path, withheld
+from portico.access.guard import Masked, Released, Withheld
+from portico.records.errors import AuditUnavailable, CallerError, PolicyUnavailable, StoreUnavailable
+from resolvers.edges import Edge
+from resolvers.follow import follow_many, follow_one
+from resolvers.pages import Connection, ListArguments
+from resolvers.session import Session
+
+T = TypeVar("T")
+
+Loader = DataLoader[Released, Any]
+
+FAIL_CLOSED = (PolicyUnavailable, StoreUnavailable, AuditUnavailable)
+"""Failures of what decides and records: with one of them nothing at all is released."""
+
+
+@dataclass(slots=True)
+class Context:
+    """One execution. Errors, masks and denials are noted once for each schema path, however many rows they meet."""
+
+    session: Session
+    errors: dict[tuple[str, str], Rendered] = field(default_factory=dict)
+    masked: set[str] = field(default_factory=set)
+    released: set[str] = field(default_factory=set)
+    refusal: CallerError | None = None
+    """Why nothing at all may be released, if so."""
+    _loaders: dict[Hashable, Loader] = field(default_factory=dict)
+
+    def withhold(self, path: Path, marker: Withheld) -> None:
+        """Note a value that is not released."""
+        self.session.ledger.withheld.add(marker.coordinate)
+        keys = path.as_list()
+        self.errors.setdefault((schema_path(keys), marker.coordinate), withheld(marker, keys))
+
+    def mask(self, path: Path, marker: Masked) -> None:
+        """Note a value that is released in part."""
+        self.session.ledger.masked.add(marker.coordinate)
+        self.masked.add(schema_path(path.as_list()))
+
+    def fail(self, path: Path, error: CallerError) -> None:
+        """Note a failure; one of the policies or the audit costs the whole answer, any other its own field."""
+        if isinstance(error, FAIL_CLOSED):
+            self.refusal = error
+        keys = path.as_list()
+        self.errors.setdefault((schema_path(keys), error.code), failed(error, keys))
+
+    async def settle(self, path: Path, work: Awaitable[T]) -> T | None:
+        """The work's result; None, and the failure noted, where it has none."""
+        try:
+            return await work
+        except CallerError as error:
+            self.fail(path, error)
+            return None
+
+    async def follow(self, edge: Edge, source: Released, arguments: Mapping[str, Any], path: Path) -> Any:
+        """What an edge leads to, in one batch with all its like."""
+        try:
+            found = await self._loader(edge, list_arguments(arguments) if edge.many else None).load(source)
+        except CallerError as error:
+            found = error
+        if isinstance(found, CallerError):
+            self.fail(path, found)
+            return None
+        return found
+
+    def _loader(self, edge: Edge, arguments: ListArguments | None) -> Loader:
+        key = (edge, arguments)
+        loader = self._loaders.get(key)
+        if loader is None:
+            loader = self._loaders[key] = DataLoader(self._batch(edge, arguments))
+        return loader
+
+    def _batch(self, edge: Edge, arguments: ListArguments | None) -> Callable[[list[Released]], Any]:
+        async def load(parents: list[Released]) -> Sequence[Connection | Released | CallerError | None]:
+            if arguments is None:
+                return await follow_one(self.session, edge, parents)
+            return await follow_many(self.session, edge, parents, arguments)
+
+        return load

@@ -1,0 +1,95 @@
+"""How each field gets its value: from what the guard released, and from nothing else.
+
+A value is a look into a released record. An edge is a seat in a batch. Neither sees a record of a source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from operator import attrgetter
+from typing import Any
+
+from graphql import GraphQLObjectType, GraphQLResolveInfo
+
+from graph.context import Context
+from graph.fields import Kind
+from graph.roots import ROOTS
+from graph.schema import GraphSchema, definition_of, interface_types, is_part, kind_of, object_types
+from portico.access.guard import Masked, Released, Withheld
+from portico.access.tags import Coordinate
+from portico.records.references import RecordType
+from resolvers.edges import EDGES
+
+Reader = Callable[..., Any]
+
+
+def bind(schema: GraphSchema) -> None:
+    """Give every field of the schema its reader."""
+    for type_ in object_types(schema.core):
+        type_.is_type_of = None
+        if is_part(type_):
+            _bind_part(type_)
+        elif type_.name == "Query":
+            for name, field in type_.fields.items():
+                field.resolve = ROOTS[name]
+        else:
+            for name, field in type_.fields.items():
+                field.resolve = _reader(type_.name, schema.fields[type_.name][name], kind_of(field))
+    for interface in interface_types(schema.core):
+        interface.resolve_type = _type_name
+
+
+def _bind_part(type_: GraphQLObjectType) -> None:
+    for field in type_.fields.values():
+        read = attrgetter(definition_of(field).python_name)
+        field.resolve = lambda source, _info, read=read: read(source)
+
+
+def _reader(type_name: str, coordinate: Coordinate, kind: Kind | None) -> Reader:
+    if coordinate.attribute == "id":
+        return _read_id
+    if kind is Kind.EDGE:
+        return _edge_reader(type_name, coordinate)
+    return _value_reader(coordinate)
+
+
+def _read_id(source: Released, info: GraphQLResolveInfo[Context]) -> str:
+    context = info.context
+    return context.session.global_id(source)
+
+
+def _value_reader(coordinate: Coordinate) -> Reader:
+    attribute, name = coordinate.attribute, coordinate.name
+
+    def read(source: Released, info: GraphQLResolveInfo[Context]) -> Any:
+        value = source.values[attribute]
+        kind = value.__class__
+        if kind is Withheld:
+            info.context.withhold(info.path, value)
+            return None
+        if kind is Masked:
+            info.context.mask(info.path, value)
+            return value.value
+        info.context.released.add(name)
+        return value
+
+    return read
+
+
+def _edge_reader(type_name: str, coordinate: Coordinate) -> Reader:
+    edge, name = EDGES[(RecordType(type_name), coordinate.attribute)], coordinate.name
+
+    def read(source: Released, info: GraphQLResolveInfo[Context], **arguments: Any) -> Awaitable[Any] | None:
+        context = info.context
+        denied = source.denied.get(edge.name)
+        if denied is not None:
+            context.withhold(info.path, denied)
+            return None
+        context.released.add(name)
+        return context.follow(edge, source, arguments, info.path)
+
+    return read
+
+
+def _type_name(source: Released, *_: object) -> str:
+    return source.type

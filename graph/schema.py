@@ -1,0 +1,92 @@
+"""The one schema, built from the types, and the table of its guarded coordinates.
+
+Strawberry declares; graphql-core executes. How a guarded field gets its value is not left to either's default but
+bound here, field by field, to what the guard released (`graph.reading`): there is no other way to a value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import strawberry
+from graphql import GraphQLField, GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types.field import StrawberryField
+
+from graph.fields import Guarded, Kind, Part
+from graph.query import Query
+from graph.values import SCALARS
+from portico.access.tags import Coordinate, Tag, TagTable
+
+
+class UntaggedCoordinate(TypeError):
+    """A type or field of the schema says nothing about the data that it holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraphSchema:
+    """The executable schema, its text, and its guarded coordinates.
+
+    `tags` is the guard's table by type and attribute; `fields` the same coordinates by type and GraphQL field name.
+    """
+
+    core: GraphQLSchema
+    sdl: str
+    tags: TagTable
+    fields: TagTable
+
+
+def build() -> GraphSchema:
+    """The schema. Raises `UntaggedCoordinate` if anything in it has no tag."""
+    declared = strawberry.Schema(query=Query, config=StrawberryConfig(scalar_map=SCALARS))
+    # Strawberry's only handle to the graphql-core schema that it made.
+    core = declared._schema  # noqa: SLF001
+    fields = {
+        type_.name: {name: _coordinate(type_, name, field) for name, field in type_.fields.items()}
+        for type_ in object_types(core)
+        if not is_part(type_)
+    }
+    tags = {
+        type_name: {coordinate.attribute: coordinate for coordinate in coordinates.values()}
+        for type_name, coordinates in fields.items()
+    }
+    return GraphSchema(core, declared.as_str().strip() + "\n", tags, fields)
+
+
+def object_types(core: GraphQLSchema) -> list[GraphQLObjectType]:
+    """The schema's own object types."""
+    return [
+        type_
+        for name, type_ in core.type_map.items()
+        if isinstance(type_, GraphQLObjectType) and not name.startswith("__")
+    ]
+
+
+def interface_types(core: GraphQLSchema) -> list[GraphQLInterfaceType]:
+    """The schema's interfaces."""
+    return [type_ for type_ in core.type_map.values() if isinstance(type_, GraphQLInterfaceType)]
+
+
+def is_part(type_: GraphQLObjectType) -> bool:
+    """Whether a type's values live only inside a guarded coordinate."""
+    definition = type_.extensions["strawberry-definition"]
+    return any(isinstance(directive, Part) for directive in definition.directives or ())
+
+
+def kind_of(field: GraphQLField) -> Kind | None:
+    """How a field gets its value; None for a field of a part."""
+    return definition_of(field).metadata.get("kind")
+
+
+def definition_of(field: GraphQLField) -> StrawberryField:
+    """The declaration behind a field."""
+    definition: StrawberryField = field.extensions["strawberry-definition"]
+    return definition
+
+
+def _coordinate(type_: GraphQLObjectType, name: str, field: GraphQLField) -> Coordinate:
+    definition = definition_of(field)
+    tag = next((directive.tag for directive in definition.directives if isinstance(directive, Guarded)), None)
+    if tag is None or kind_of(field) is None:
+        raise UntaggedCoordinate(f"{type_.name}.{name} has no tag; declare it with graph.fields.value or edge")
+    return Coordinate(f"{type_.name}.{name}", definition.python_name, Tag(tag), kind_of(field) is not Kind.VALUE)

@@ -1,0 +1,172 @@
+package portico.decision_test
+
+import data.portico.decision
+
+patient_class := {
+	"type": "Patient",
+	"relationships": ["same_organization"],
+	"labels": [],
+	"consent": [],
+	"tenant": "match",
+	"attributes": {},
+}
+
+answer_with(changes, principal, table) := answer if {
+	question := {
+		"principal": principal,
+		"purpose": "HOPERAT",
+		"action": "read",
+		"classes": {"it": object.union(patient_class, changes)},
+	}
+	answer := decision.classes.it with input as question with data.portico.matrix as table
+}
+
+answer_to(changes) := answer_with(changes, desk, matrix)
+
+hidden(reason) := {"visible": false, "allow": [], "mask": {}, "deny": {}, "overrides": {}, "reason": reason}
+
+# The desk's second row, allowing and masking what the test says.
+with_second_row(row) := json.patch(matrix, [{"op": "replace", "path": "/desk/purposes/HOPERAT/1", "value": row}])
+
+test_a_class_shows_what_its_grants_release if {
+	answer := answer_to({})
+	answer.visible
+	answer.allow == {"DEMOGRAPHIC"}
+	answer.mask == {"CONTACT": "domain"}
+	answer.deny.CLINICAL == "minimum_necessary"
+	object.keys(answer.deny) == object.keys(data.portico.vocabulary.tags) - {"DEMOGRAPHIC", "CONTACT"}
+	answer.overrides == {
+		"Patient.mrn": {"effect": "allow"},
+		"Patient.ssn": {"effect": "mask", "mask": "last4"},
+		"Patient.language": {"effect": "deny", "reason": "minimum_necessary"},
+	}
+}
+
+test_every_class_is_answered if {
+	question := {
+		"principal": desk,
+		"purpose": "HOPERAT",
+		"action": "read",
+		"classes": {"a": patient_class, "b": object.union(patient_class, {"type": "Nonsense"})},
+	}
+	answer := decision.classes with input as question with data.portico.matrix as matrix
+	answer.a.visible
+	answer.b == hidden("type_not_permitted")
+}
+
+test_several_relationships_give_the_union_of_their_rows if {
+	answer := answer_to({"relationships": ["same_organization", "scheduled"]})
+	answer.allow == {"DEMOGRAPHIC", "SCHEDULING"}
+	answer.mask == {"CONTACT": "domain", "FINANCIAL": "hash"}
+}
+
+test_a_row_about_anyone_needs_no_relationship if {
+	answer_to({"type": "Slot", "relationships": []}).allow == {"SCHEDULING"}
+}
+
+test_another_tenants_record_is_hidden if answer_to({"tenant": "other"}) == hidden("other_tenant")
+
+test_an_unknown_consent_hides if answer_to({"consent": ["deny:research"]}) == hidden("unknown_consent")
+
+test_an_unknown_relationship_hides if {
+	answer_to({"relationships": ["same_organization", "acquaintance"]}) == hidden("unknown_relationship")
+}
+
+test_no_role_hides if {
+	answer_with({}, object.union(desk, {"roles": []}), matrix) == hidden("purpose_not_permitted")
+}
+
+test_an_unseen_type_hides if answer_to({"type": "Claim"}) == hidden("type_not_permitted")
+
+test_no_relationship_hides if answer_to({"relationships": []}) == hidden("no_relationship")
+
+test_one_uncleared_label_of_several_hides if {
+	answer_to({"labels": ["R"]}).visible
+	answer_to({"labels": ["R", "PSY"]}) == hidden("label_not_cleared")
+}
+
+test_labels_are_cleared_row_by_row_and_never_together if {
+	table := with_second_row({"of": ["same_organization"], "see": ["Patient"], "labels": ["PSY"], "allow": ["CLINICAL"]})
+	answer_with({"labels": ["PSY"]}, desk, table).allow == {"CLINICAL"}
+	answer_with({"labels": ["R", "PSY"]}, desk, table) == hidden("label_not_cleared")
+}
+
+test_a_class_that_lacks_a_fact_is_hidden if {
+	question := {
+		"principal": desk,
+		"purpose": "HOPERAT",
+		"action": "read",
+		"classes": {"it": object.remove(patient_class, ["consent"])},
+	}
+	answer := decision.classes.it with input as question with data.portico.matrix as matrix
+	answer == hidden("not_understood")
+}
+
+test_a_tag_that_one_row_allows_and_another_masks_is_allowed if {
+	table := with_second_row({"of": ["same_organization"], "see": ["Patient"], "allow": ["CONTACT"]})
+	answer := answer_with({}, desk, table)
+	answer.allow == {"CONTACT", "DEMOGRAPHIC"}
+	answer.mask == {}
+}
+
+test_a_tag_that_two_rows_mask_alike_is_masked if {
+	table := with_second_row({"of": ["same_organization"], "see": ["Patient"], "allow": [], "mask": {"CONTACT": "domain"}})
+	answer_with({}, desk, table).mask == {"CONTACT": "domain"}
+}
+
+test_a_tag_that_two_rows_mask_differently_is_denied if {
+	table := with_second_row({"of": ["same_organization"], "see": ["Patient"], "allow": [], "mask": {"CONTACT": "hash"}})
+	answer := answer_with({}, desk, table)
+	answer.mask == {}
+	answer.deny.CONTACT == "conflicting_masks"
+}
+
+test_a_denied_field_stays_denied_whatever_another_row_says if {
+	table := with_second_row({
+		"of": ["same_organization"],
+		"see": ["Patient"],
+		"allow": ["DEMOGRAPHIC"],
+		"except": {"allow": ["Patient.language"]},
+	})
+	answer_with({}, desk, table).overrides["Patient.language"] == {"effect": "deny", "reason": "minimum_necessary"}
+}
+
+test_a_masked_field_stays_masked_when_another_row_allows_it if {
+	table := with_second_row({
+		"of": ["same_organization"],
+		"see": ["Patient"],
+		"allow": ["IDENTIFIER"],
+		"except": {"allow": ["Patient.ssn"]},
+	})
+	answer_with({}, desk, table).overrides["Patient.ssn"] == {"effect": "mask", "mask": "last4"}
+}
+
+test_a_field_that_two_rows_mask_differently_is_denied if {
+	table := with_second_row({
+		"of": ["same_organization"],
+		"see": ["Patient"],
+		"allow": [],
+		"except": {"mask": {"Patient.ssn": "hash"}},
+	})
+	answer_with({}, desk, table).overrides["Patient.ssn"] == {"effect": "deny", "reason": "conflicting_masks"}
+}
+
+test_of_two_reasons_for_a_denied_field_the_same_one_is_always_given if {
+	table := with_second_row({
+		"of": ["same_organization"],
+		"see": ["Patient"],
+		"allow": [],
+		"except": {"deny": {"Patient.language": "free_text"}},
+	})
+	answer_with({}, desk, table).overrides["Patient.language"] == {"effect": "deny", "reason": "free_text"}
+}
+
+test_exceptions_of_other_types_are_not_mentioned if {
+	table := with_second_row({
+		"of": ["same_organization"],
+		"see": ["Patient", "Claim"],
+		"allow": [],
+		"except": {"allow": ["Claim.status"]},
+	})
+	answer_with({"type": "Claim"}, desk, table).overrides == {"Claim.status": {"effect": "allow"}}
+}

@@ -1,0 +1,61 @@
+"""The one way in: what happens to a POST to /graphql, in the order in which it happens."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from portico.access.principal import Caller
+from portico.edge.body import read, understand
+from portico.edge.credentials import Verifier, authenticate, choose_purpose
+from portico.edge.flight import Flights
+from portico.edge.media import MediaType, negotiate, require_json
+from portico.records.errors import InvalidRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one request may cost before and while it is answered."""
+
+    body_limit_bytes: int = 65536
+    body_timeout_seconds: float = 10.0
+    request_timeout_seconds: float = 10.0
+    in_flight_limit: int = 256
+
+
+class Endpoint:
+    """Answers GraphQL over HTTP."""
+
+    def __init__(self, *, flights: Flights, verifier: Verifier, limits: Limits) -> None:
+        self._flights = flights
+        self._verifier = verifier
+        self._limits = limits
+
+    async def answer(self, http: Request) -> Response:
+        """The response to one request. Raises the `CallerError` that refuses it; each step needs the one before."""
+        principal = await authenticate(http.headers, self._verifier)
+        purpose = choose_purpose(http.headers, principal)
+        media_type = http.state.media_type = negotiate(http.headers.getlist("accept"))
+        require_json(http.headers.getlist("content-type"), http.headers.getlist("content-encoding"))
+        if http.url.query:
+            raise InvalidRequest("The address takes no parameters.")
+        request = understand(
+            await read(
+                http,
+                limit_bytes=self._limits.body_limit_bytes,
+                timeout_seconds=self._limits.body_timeout_seconds,
+            )
+        )
+        caller = Caller(
+            principal=principal,
+            purpose=purpose,
+            request_id=http.state.request_id,
+            deadline=time.monotonic() + self._limits.request_timeout_seconds,
+        )
+        answer = await self._flights.answer(http, request, caller)
+        http.state.outcome = "ANSWERED" if answer.executed else "REFUSED"
+        status = 200 if answer.executed or media_type is MediaType.JSON else 400
+        return Response(answer.body, status, media_type=media_type.content_type)

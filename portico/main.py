@@ -1,0 +1,249 @@
+"""The composition root: which parts there are, how they are made, and in which order they end.
+
+The only module that names a concrete connector, the policy engine's implementations and Postgres.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import uvloop
+from starlette.applications import Starlette
+
+from connectors.base import Connector
+from connectors.billing.config import BillingConfig
+from connectors.billing.connector import BillingConnector
+from connectors.channel import CallReport, Channel, ChannelConfig
+from connectors.fhir.config import FhirConfig
+from connectors.fhir.connector import FhirConnector
+from connectors.fhir.mapping import FhirMapping
+from connectors.scheduling.config import SchedulingConfig
+from connectors.scheduling.connector import SchedulingConnector
+from graph.execution import Executor, Parts
+from graph.schema import GraphSchema, build
+from portico import logs
+from portico.access.bundle import read_bundle
+from portico.access.decisions import Decisions
+from portico.access.embedded import EmbeddedConfig, EmbeddedEngine
+from portico.access.engine import PolicyEngine
+from portico.access.guard import Guard
+from portico.access.server import ServerConfig, ServerEngine
+from portico.audit.postgres import PostgresTrail, TrailConfig
+from portico.edge.application import application
+from portico.edge.claims import TokenRules
+from portico.edge.endpoint import Limits
+from portico.edge.jwks import JwksCache, JwksConfig
+from portico.edge.metrics import Metrics, metrics_application
+from portico.edge.serving import metrics_server, server
+from portico.edge.tokens import Issuer, TokenVerifier
+from portico.records.errors import AuditUnavailable, PorticoError, StoreUnavailable
+from portico.records.references import RecordType, SourceName, Tenant
+from portico.secret_files import read_key
+from portico.settings import Settings, SettingsRefused
+from portico.store.crosswalk import CrosswalkConfig
+from portico.store.database import Database, DatabaseConfig
+from portico.store.migration import migrate
+from portico.store.postgres import PostgresCrosswalk
+from portico.tenants import SourceConfig, TenantConfig, load_tenants
+from resolvers.linking import Linker, LinkingConfig
+from resolvers.seal import Seal
+from resolvers.session import note_call
+
+_log = logs.logger()
+
+SCHEDULING_REQUESTS_PER_SECOND = 10.0
+"""What the scheduling vendor's contract allows."""
+
+
+def _fhir(source: SourceName, tenant: Tenant, config: SourceConfig) -> Connector:
+    return FhirConnector(config.bind(FhirConfig, source=source, tenant=tenant), FhirMapping.load())
+
+
+def _scheduling(source: SourceName, tenant: Tenant, config: SourceConfig) -> Connector:
+    return SchedulingConnector(config.bind(SchedulingConfig, source=source, tenant=tenant))
+
+
+def _billing(source: SourceName, tenant: Tenant, config: SourceConfig) -> Connector:
+    return BillingConnector(config.bind(BillingConfig, source=source, tenant=tenant))
+
+
+CONNECTORS: Mapping[str, Callable[[SourceName, Tenant, SourceConfig], Connector]] = {
+    "fhir": _fhir,
+    "scheduling": _scheduling,
+    "billing": _billing,
+}
+"""The kinds of source systems that the tenants file may name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """Everything that runs, put together."""
+
+    app: Starlette
+    executor: Executor
+    metrics: Metrics
+    linker: Linker
+    tenants: Mapping[Tenant, TenantConfig]
+
+
+@asynccontextmanager
+async def house(settings: Settings) -> AsyncIterator[House]:
+    """The whole of Portico, made from settings, and taken down in the reverse order."""
+    essentials = settings.essentials()
+    tenants = load_tenants(essentials.tenants, demo=settings.demo)
+    secret = read_key(essentials.secret_file, demo=settings.demo)
+    schema = build()
+    metrics = Metrics()
+    if settings.migration_url is not None:
+        await migrate(settings.migration_url.get_secret_value())
+    async with AsyncExitStack() as stack:
+        engine = await _engine(settings)
+        stack.push_async_callback(engine.aclose)
+        database = await Database.open(DatabaseConfig(url=essentials.database_url.get_secret_value()))
+        stack.push_async_callback(database.aclose)
+        trail = PostgresTrail(database, TrailConfig())
+        stack.push_async_callback(trail.aclose)
+        crosswalk = PostgresCrosswalk(database, CrosswalkConfig())
+        channels = {name: _channels(tenant, settings, metrics) for name, tenant in tenants.items()}
+        for of_tenant in channels.values():
+            for channel in of_tenant:
+                stack.push_async_callback(channel.aclose)
+        keys = JwksCache(JwksConfig(url=essentials.jwks_url))
+        stack.push_async_callback(keys.aclose)
+        decisions = Decisions(engine)
+        executor = Executor(
+            schema,
+            Parts(
+                channels={name: _served(of_tenant) for name, of_tenant in channels.items()},
+                crosswalk=crosswalk,
+                decisions=decisions,
+                guard=Guard(decisions, schema.tags, mask_secret=secret),
+                seal=Seal(secret),
+                trail=trail,
+                on_fault=_note_fault,
+                explain=settings.demo,
+            ),
+        )
+        linker = Linker(channels, crosswalk, LinkingConfig())
+        linked = asyncio.Event()
+        linking = asyncio.create_task(_keep_linking(linker, tenants, settings.link_interval_seconds, linked))
+        stack.callback(linking.cancel)
+
+        async def missing() -> Sequence[str]:
+            absent = [] if linked.is_set() else ["links"]
+            absent += [] if engine.revision else ["policy"]
+            absent += [] if await _answers(database) else ["store"]
+            return absent + ([] if await keys.ready() else ["keys"])
+
+        issuer = Issuer(name=essentials.issuer, audience=essentials.audience, tenants=frozenset(tenants), keys=keys)
+        app = application(
+            executor=executor,
+            verifier=TokenVerifier([issuer], TokenRules(lifetime_limit_seconds=settings.token_lifetime_limit_seconds)),
+            readiness=missing,
+            metrics=metrics,
+            limits=Limits(
+                body_limit_bytes=settings.body_limit_bytes,
+                request_timeout_seconds=settings.request_timeout_seconds,
+                in_flight_limit=settings.in_flight_limit,
+            ),
+            origins=settings.allowed_origins,
+        )
+        yield House(app=app, executor=executor, metrics=metrics, linker=linker, tenants=tenants)
+
+
+def serve(settings: Settings) -> None:
+    """Run the server until it is told to stop."""
+    logs.configure(settings.log_level)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings))
+
+
+def schema_text() -> str:
+    """The schema as it is committed in `schema.graphql`: sorted, with descriptions and tags."""
+    return build().sdl
+
+
+def graph_schema() -> GraphSchema:
+    """The schema with its guarded coordinates, for references that are generated from it."""
+    return build()
+
+
+async def _serve(settings: Settings) -> None:
+    async with house(settings) as running:
+        timeout = settings.request_timeout_seconds
+        main = server(running.app, host=settings.host, port=settings.port, request_timeout_seconds=timeout)
+        if not settings.metrics_port:
+            await main.serve()
+            return
+        operators = metrics_server(metrics_application(running.metrics), port=settings.metrics_port)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(operators.serve())
+            await main.serve()
+            operators.should_exit = True
+
+
+async def _engine(settings: Settings) -> PolicyEngine:
+    if settings.opa_url is None:
+        return await EmbeddedEngine.start(
+            EmbeddedConfig(folder=settings.policies), on_refused=lambda _: _log.error("policies_refused")
+        )
+    bundle = await asyncio.to_thread(read_bundle, settings.policies)
+    return await ServerEngine.start(ServerConfig(url=settings.opa_url, schemas=bundle.schemas))
+
+
+def _channels(tenant: TenantConfig, settings: Settings, metrics: Metrics) -> tuple[Channel, ...]:
+    """One channel for each source of a tenant. Raises `SettingsRefused` for a kind that no connector speaks."""
+
+    def heard(report: CallReport) -> None:
+        note_call(report)
+        metrics.source_called(report.source, report.status.value, report.milliseconds / 1_000)
+
+    channels: list[Channel] = []
+    for name, source in tenant.sources.items():
+        make = CONNECTORS.get(source.kind)
+        if make is None:
+            raise SettingsRefused(f"{source.place}.kind: unknown {source.kind}; known are {', '.join(CONNECTORS)}")
+        limit = SCHEDULING_REQUESTS_PER_SECOND if source.kind == "scheduling" else None
+        config = ChannelConfig(timeout_seconds=settings.source_timeout_seconds, requests_per_second=limit)
+        channels.append(Channel(make(name, tenant.name, source), config, on_call=heard))
+    return tuple(channels)
+
+
+def _served(channels: Sequence[Channel]) -> dict[RecordType, Channel]:
+    """Which channel serves which type. Two sources of a type are a mistake: nobody could say whose word counts."""
+    served: dict[RecordType, Channel] = {}
+    for channel in channels:
+        for type_ in channel.keys:
+            other = served.setdefault(type_, channel)
+            if other is not channel:
+                raise SettingsRefused(f"{type_.value} is served by both {other.source} and {channel.source}")
+    return served
+
+
+async def _keep_linking(
+    linker: Linker, tenants: Mapping[Tenant, TenantConfig], interval_seconds: float, linked: asyncio.Event
+) -> None:
+    """Link at once and then every so often; `linked` is set after the first round, whatever came of it."""
+    while True:
+        for tenant in tenants:
+            try:
+                await linker.run(tenant)
+            except PorticoError as error:
+                _log.warning("linking_failed", tenant=tenant, exception=type(error).__name__)
+        linked.set()
+        await asyncio.sleep(interval_seconds)
+
+
+async def _answers(database: Database) -> bool:
+    try:
+        await database.fetch("select 1", seconds=1.0)
+    except (StoreUnavailable, AuditUnavailable):
+        return False
+    return True
+
+
+def _note_fault(error: BaseException, request_id: str) -> None:
+    _log.error("fault", request_id=request_id, exc_info=error)

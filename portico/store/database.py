@@ -1,0 +1,144 @@
+"""The pool of connections to Portico's own Postgres: bounded, healing, and never unsafely configured."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Self, TypeAlias
+
+import asyncpg
+import stamina
+from asyncpg.pool import PoolConnectionProxy
+
+from portico.records.errors import StoreUnavailable
+
+Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
+
+_CONNECTION_GONE = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.TransactionRollbackError,
+)
+_OWN_DOING = (TimeoutError, asyncpg.QueryCanceledError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseConfig:
+    """How to reach the database. The URL's user is the application's role, which owns nothing."""
+
+    url: str = field(repr=False)
+    pool_size: int = 10
+    connect_timeout_seconds: float = 3.0
+    query_timeout_seconds: float = 5.0
+    """The most that one read takes, waiting for a connection and reconnecting included."""
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same call may succeed on a new connection: backends die, servers restart, deadlocks are broken."""
+    if isinstance(error, _OWN_DOING):
+        return False
+    closed = isinstance(error, asyncpg.InterfaceError) and "closed" in str(error)
+    return closed or isinstance(error, _CONNECTION_GONE)
+
+
+class Database:
+    """A pool of connections, each checked for durable settings when it is made.
+
+    Starts without a database and recovers with it. Raises `StoreUnavailable` where there is no connection, or none
+    with safe settings, in time.
+    """
+
+    def __init__(self, config: DatabaseConfig, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+        self._config = config
+        self._pool = pool
+
+    @classmethod
+    async def open(cls, config: DatabaseConfig) -> Self:
+        """A database whose first connection is made when it is first needed."""
+        pool = await asyncpg.create_pool(
+            config.url,
+            min_size=0,
+            max_size=config.pool_size,
+            timeout=config.connect_timeout_seconds,
+            command_timeout=config.query_timeout_seconds,
+            init=_require_safety,
+            server_settings={"application_name": "portico", "timezone": "UTC"},
+        )
+        return cls(config, pool)
+
+    async def fetch(self, query: str, *arguments: object, seconds: float | None = None) -> list[asyncpg.Record]:
+        """A statement's rows, in its own transaction, within `seconds` or the configured time.
+
+        Tried again when the connection is lost, even if it was lost while committing: it must bear repetition.
+        """
+        async with _in_time(seconds or self._config.query_timeout_seconds):
+            async for attempt in _attempts():
+                with attempt:
+                    async with self._pool.acquire() as connection:
+                        return await connection.fetch(query, *arguments)
+        raise StoreUnavailable
+
+    @asynccontextmanager
+    async def transaction(self, *, seconds: float, snapshot: bool = False) -> AsyncIterator[Connection]:
+        """A transaction of at most so many seconds; `snapshot` reads everything as of its beginning and writes nothing.
+
+        A connection that died while it was idle is replaced; one that dies later fails the transaction.
+        """
+        async with _in_time(seconds), AsyncExitStack() as stack:
+            async for attempt in _attempts():
+                with attempt:
+                    connection = await self._begin(stack, snapshot=snapshot)
+            yield connection
+
+    async def _begin(self, stack: AsyncExitStack, *, snapshot: bool) -> Connection:
+        async with AsyncExitStack() as trial:
+            connection = await trial.enter_async_context(self._pool.acquire())
+            begun = connection.transaction(
+                isolation="repeatable_read" if snapshot else "read_committed", readonly=snapshot
+            )
+            await trial.enter_async_context(begun)
+            stack.push_async_exit(trial.pop_all())
+        return connection
+
+    async def aclose(self) -> None:
+        """Close every connection; one that is stuck is cut. May be called more than once."""
+        try:
+            async with asyncio.timeout(self._config.connect_timeout_seconds):
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
+
+
+def _attempts() -> AsyncIterable[stamina.Attempt]:
+    return stamina.retry_context(
+        on=is_transient, attempts=None, timeout=None, wait_initial=0.01, wait_max=0.2, wait_jitter=0.02
+    )
+
+
+@asynccontextmanager
+async def _in_time(seconds: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except (TimeoutError, asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
+        raise StoreUnavailable from error
+    except (*_CONNECTION_GONE, asyncpg.InterfaceError) as error:
+        raise StoreUnavailable from error
+
+
+async def _require_safety(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    try:
+        unsafe = await connection.fetchval("select portico.unsafe_settings()")
+    except (asyncpg.InvalidSchemaNameError, asyncpg.UndefinedFunctionError) as error:
+        raise StoreUnavailable("Portico's own database has not been migrated, so nothing is released.") from error
+    if unsafe:
+        raise StoreUnavailable(unsafe_message(", ".join(unsafe)))
+
+
+def unsafe_message(settings: str) -> str:
+    """The sentence for a database that may lose what it acknowledged."""
+    return f"The database could lose what it acknowledges ({settings}), so nothing is released."

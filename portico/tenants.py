@@ -1,0 +1,160 @@
+"""The tenants file: which clinic groups there are, and which source systems each has.
+
+    [tenants.riverbend]
+    name = "Riverbend Clinics"
+    [tenants.riverbend.sources.ehr]
+    kind = "fhir"
+    url = "https://ehr.example.org/fhir"
+    client_secret_file = "secrets/riverbend-ehr"
+
+An option that ends in `_file` names a file, relative to this one, and stands for the secret in it. Which options there
+are is the connector's business: its configuration's fields say, see `SourceConfig.bind`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, TypeVar
+
+from pydantic import SecretStr, TypeAdapter, ValidationError
+
+from portico.records.references import SourceName, Tenant
+from portico.secret_files import read_secret
+from portico.settings import SettingsRefused
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_SECRET: Final = re.compile(r"(.*_)?(secret|password|key|passphrase)")
+_FILE: Final = "_file"
+
+Option = str | int | float | bool | SecretStr
+Config = TypeVar("Config")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceConfig:
+    """One source system of one tenant, as configured; secrets are read and print as stars."""
+
+    place: str
+    """Where it stands in the file, for messages: `tenants.riverbend.sources.ehr`."""
+    kind: str
+    """Which connector speaks to it."""
+    options: Mapping[str, Option] = field(default_factory=dict)
+
+    def bind(self, config: type[Config], **given: object) -> Config:
+        """The connector's own configuration, a dataclass whose field names are the options'.
+
+        `given` are the fields that aren't the operator's to set. Raises `SettingsRefused` in one line for every
+        option that is unknown, missing or of the wrong type.
+        """
+        known = {known.name for known in dataclasses.fields(config) if known.init} - given.keys()  # type: ignore[arg-type]  # any dataclass
+        _refuse_unknown(self.place, self.options, known | {"kind"})
+        revealed = {
+            name: option.get_secret_value() if isinstance(option, SecretStr) else option
+            for name, option in self.options.items()
+        }
+        try:
+            return TypeAdapter(config).validate_python({**revealed, **given})
+        except ValidationError as error:
+            raise SettingsRefused(
+                *(f"{self.place}.{entry['loc'][0]}: {entry['msg']}" for entry in error.errors(include_url=False))
+            ) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantConfig:
+    """One clinic group: `name` is its key everywhere, `title` what people call it."""
+
+    name: Tenant
+    title: str
+    sources: Mapping[SourceName, SourceConfig]
+
+
+def load_tenants(path: Path, *, demo: bool) -> Mapping[Tenant, TenantConfig]:
+    """The tenants of a file, at least one. Raises `SettingsRefused` at the first thing that is wrong."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsRefused(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsRefused(f"{path}: not UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsRefused(f"{path}: {error}") from None
+    _refuse_unknown(str(path), document, {"tenants"})
+    tenants = _table(document, "tenants", str(path))
+    if not tenants:
+        raise SettingsRefused(f"{path}: no tenants")
+    return MappingProxyType(
+        {
+            Tenant(name): _tenant(name, _table(tenants, name, "tenants"), folder=path.parent, demo=demo)
+            for name in tenants
+        }
+    )
+
+
+def _tenant(name: str, table: Mapping[str, object], *, folder: Path, demo: bool) -> TenantConfig:
+    place = f"tenants.{name}"
+    _refuse_name(place, name)
+    _refuse_unknown(place, table, {"name", "sources"})
+    sources = _table(table, "sources", place)
+    return TenantConfig(
+        name=Tenant(name),
+        title=_text(table, "name", place),
+        sources=MappingProxyType(
+            {
+                SourceName(source): _source(
+                    f"{place}.sources.{source}", _table(sources, source, f"{place}.sources"), folder=folder, demo=demo
+                )
+                for source in sources
+            }
+        ),
+    )
+
+
+def _source(place: str, table: Mapping[str, object], *, folder: Path, demo: bool) -> SourceConfig:
+    _refuse_name(place, place.rpartition(".")[2])
+    kind = _text(table, "kind", place)
+    options: dict[str, Option] = {}
+    for key, value in table.items():
+        if key == "kind":
+            continue
+        if not isinstance(value, str | int | float | bool):
+            raise SettingsRefused(f"{place}.{key}: must be text, a number or a boolean")
+        if _SECRET.fullmatch(key):
+            raise SettingsRefused(f"{place}.{key}: a secret is given as a file, by {key}{_FILE}")
+        name = key.removesuffix(_FILE)
+        options[name] = value if name == key else read_secret(folder / _text(table, key, place), demo=demo)
+    return SourceConfig(place=place, kind=kind, options=MappingProxyType(options))
+
+
+def _table(parent: Mapping[str, object], key: str, place: str) -> Mapping[str, object]:
+    value = parent.get(key)
+    if not isinstance(value, dict):
+        raise SettingsRefused(f"{place}: needs a table {key}")
+    return value
+
+
+def _text(table: Mapping[str, object], key: str, place: str) -> str:
+    value = table.get(key)
+    if not isinstance(value, str) or not value:
+        raise SettingsRefused(f"{place}.{key}: must be given, as text")
+    return value
+
+
+def _refuse_name(place: str, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise SettingsRefused(f"{place}: a name has lower-case letters, digits and hyphens")
+
+
+def _refuse_unknown(place: str, names: Iterable[str], known: Iterable[str]) -> None:
+    allowed = sorted(known)
+    for name in names:
+        if name not in allowed:
+            nearest = difflib.get_close_matches(name, allowed, n=1)
+            raise SettingsRefused(f"{place}: unknown {name}" + (f"; did you mean {nearest[0]}?" if nearest else ""))

@@ -1,0 +1,122 @@
+"""Filters and orderings: which field of the search vocabulary reveals which attribute, and how both are judged here.
+
+A source judges a list root's criteria itself (`Connector.search`). Behind an edge the records are already at hand, and
+the same criteria are judged on them. Either way a criterion counts only for rows of which the caller may know the
+revealed attribute in full; for any other row the value is as good as absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from portico.records.references import RecordType, Reference
+from portico.records.search import Condition, Op
+from portico.records.types import Record
+from portico.records.values import Period
+
+
+@dataclass(frozen=True, slots=True)
+class Ordering:
+    """By which field of the vocabulary; ties go by the record's id. `id` is the order that reveals nothing."""
+
+    field: str
+    descending: bool = False
+
+
+REVEALS: dict[RecordType, dict[str, str]] = {
+    RecordType.PATIENT: {
+        "family": "name",
+        "given": "name",
+        "birth_date": "birth_date",
+        "identifier": "identifiers",
+    },
+    RecordType.PRACTITIONER: {"family": "name", "given": "name", "npi": "npi"},
+    RecordType.APPOINTMENT: {
+        "start": "start",
+        "status": "status",
+        "patient": "patient",
+        "practitioner": "practitioner",
+    },
+    RecordType.SLOT: {"start": "start", "status": "status", "practitioner": "practitioner", "location": "location"},
+    RecordType.ENCOUNTER: {"start": "period", "status": "status"},
+    RecordType.CLAIM: {"created": "created", "status": "status", "patient": "patient", "provider": "provider"},
+    RecordType.COVERAGE: {"status": "status"},
+}
+"""The attribute to which one needs the full right before one may filter or order by a field."""
+
+
+def revealed(type_: RecordType, conditions: Iterable[Condition], ordering: Ordering | None) -> frozenset[str]:
+    """The attributes that a filter and an ordering would reveal."""
+    fields = {condition.field for condition in conditions}
+    if ordering is not None and ordering.field != "id":
+        fields.add(ordering.field)
+    return frozenset(REVEALS[type_][field] for field in fields)
+
+
+def matches(record: Record, conditions: Sequence[Condition]) -> bool:
+    """Whether a record at hand meets every condition; an absent value meets none."""
+    return all(_meets(_text(record, condition.field), condition) for condition in conditions)
+
+
+def in_order(records: Iterable[tuple[Record, bool]], ordering: Ordering) -> list[Record]:
+    """The records in order, ties by id, those without the value last.
+
+    Each comes with whether its value may be used; if not, it is as good as absent.
+    """
+    present: list[tuple[str, str, Record]] = []
+    absent: list[tuple[str, Record]] = []
+    for record, usable in records:
+        value = _text(record, ordering.field) if usable else None
+        if value is None:
+            absent.append((record.id.value, record))
+        else:
+            present.append((value, record.id.value, record))
+    present.sort(key=lambda row: row[:2], reverse=ordering.descending)
+    absent.sort(key=lambda row: row[0])
+    return [record for *_, record in present] + [record for _, record in absent]
+
+
+def instant(moment: datetime) -> str:
+    """An instant as the vocabulary writes it: ISO 8601 in UTC, to the second."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def _meets(value: str | None, condition: Condition) -> bool:
+    if value is None:
+        return False
+    match condition.op:
+        case Op.IN:
+            return value in condition.values
+        case Op.PREFIX:
+            return value.casefold().startswith(condition.values[0].casefold())
+        case Op.FROM:
+            return value >= condition.values[0]
+        case Op.BEFORE:
+            return value < condition.values[0]
+
+
+def _text(record: Record, field: str) -> str | None:
+    """A field of the vocabulary, read off a record."""
+    match _read(record, field):
+        case Period(start=datetime() as start):
+            return instant(start)
+        case Reference(value=value):
+            return value
+        case datetime() as moment:
+            return instant(moment)
+        case str() as text:
+            return str(text)
+    return None
+
+
+def _read(record: Record, field: str) -> object:
+    match field:
+        case "id":
+            return record.id.value
+        case "patient":
+            return record.subject
+        case "start" if record.type is RecordType.ENCOUNTER:
+            return getattr(record, "period", None)
+    return getattr(record, field, None)

@@ -1,0 +1,188 @@
+"""From many records to many others, one batch: the only way along an edge.
+
+Whether a query walks object by object or level by level, it comes through here with all parents of a level: one call
+for each source (in chunks of its limit), one query for who they are about, one decision for all classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from portico.access.decisions import DecisionClass
+from portico.access.guard import Case, Released
+from portico.records.errors import BadArgument, CallerError, SourceError, SourceInvalid
+from portico.records.references import By, PatientId, RecordId, RecordType, Reference
+from portico.records.search import Condition
+from portico.records.types import Record
+from resolvers.criteria import in_order, matches, revealed
+from resolvers.edges import ABOUT_PATIENTS, Edge, Via
+from resolvers.pages import Connection, Cursors, ListArguments, connection
+from resolvers.session import Session
+from resolvers.translation import translated
+
+Key = tuple[By, str]
+
+
+async def follow_one(session: Session, edge: Edge, parents: Sequence[Released]) -> list[Released | SourceError | None]:
+    """The one record that each parent's edge leads to; None where there is none, or none that may be seen.
+
+    Where several records answer to a key that should name one, none is chosen.
+    """
+    leads = await _leads(session, edge, parents)
+    single = [None if isinstance(lead, SourceError) or len(lead) != 1 else lead[0] for lead in leads]
+    released = dict(
+        zip(
+            (case.record.id for case in single if case is not None),
+            await session.release([case for case in single if case is not None]),
+            strict=True,
+        )
+    )
+    return [
+        lead if isinstance(lead, SourceError) else None if case is None else released[case.record.id]
+        for lead, case in zip(leads, single, strict=True)
+    ]
+
+
+async def follow_many(
+    session: Session, edge: Edge, parents: Sequence[Released], arguments: ListArguments
+) -> list[Connection | CallerError]:
+    """A page of the records that each parent's edge leads to."""
+    leads = await _leads(session, edge, parents)
+    cases = [case for lead in leads if not isinstance(lead, SourceError) for case in lead]
+    usable = await _usable(session, edge.target, cases, arguments)
+    conditions = await translated(session, edge.target, arguments.conditions)
+    pages: list[Connection | CallerError] = []
+    for parent, lead in zip(parents, leads, strict=True):
+        if isinstance(lead, SourceError):
+            pages.append(lead)
+            continue
+        place = (edge.origin.value, edge.name, session.global_id(parent))
+        cursors = Cursors(session.seal, session.caller, place, arguments)
+        try:
+            pages.append(await _page(session, lead, usable, conditions, cursors))
+        except BadArgument as error:
+            pages.append(error)
+    return pages
+
+
+async def _page(
+    session: Session,
+    cases: Sequence[Case],
+    usable: Mapping[RecordId, bool],
+    conditions: Sequence[Condition] | None,
+    cursors: Cursors,
+) -> Connection:
+    arguments = cursors.arguments
+    by_id = {case.record.id: case for case in cases}
+    rows = [(case.record, usable[case.record.id]) for case in cases]
+    if conditions is None:
+        rows = []
+    elif conditions:
+        rows = [(record, full) for record, full in rows if full and matches(record, conditions)]
+    ordered = in_order(rows, arguments.ordering)
+    position = cursors.read()
+    if position is not None:
+        ids = [record.id.value for record in ordered]
+        if position[0] not in ids:
+            raise BadArgument("after points at a record that is no longer in this list; start again.")
+        ordered = ordered[ids.index(position[0]) + 1 :]
+    page = ordered[: arguments.first]
+    released = await session.release([by_id[record.id] for record in page])
+    return connection(
+        [
+            (release, cursors.make((record.id.value,)))
+            for record, release in zip(page, released, strict=True)
+            if release is not None
+        ],
+        more=len(ordered) > len(page),
+    )
+
+
+async def _usable(
+    session: Session, target: RecordType, cases: Sequence[Case], arguments: ListArguments
+) -> dict[RecordId, bool]:
+    """For each case, whether everything that the criteria reveal of it is the caller's to know."""
+    attributes = revealed(target, arguments.conditions, arguments.ordering)
+    coordinates = [session.tags[target.value][attribute] for attribute in attributes]
+    full = await session.guard.in_full(session.caller, cases, coordinates, session.tally)
+    return {case.record.id: usable for case, usable in zip(cases, full, strict=True)}
+
+
+async def _leads(session: Session, edge: Edge, parents: Sequence[Released]) -> list[list[Case] | SourceError]:
+    """The cases behind each parent's edge of which anything may be seen; one error for all when the source failed."""
+    keys = await _keys(session, edge, parents)
+    found: dict[Key, tuple[Record, ...]] = {}
+    try:
+        for by in dict.fromkeys(by for of_parent in keys for by, _ in of_parent):
+            wanted = [key for of_parent in keys for kind, key in of_parent if kind is by]
+            found.update(((by, key), records) for key, records in (await session.find(edge.target, by, wanted)).items())
+    except SourceError as error:
+        return [error if of_parent else [] for of_parent in keys]
+    records = {record.id: record for records in found.values() for record in records}
+    cases = {case.record.id: case for case in await session.cases(list(records.values()))}
+    admitted = {case.record.id for case in await session.admitted(list(cases.values()))}
+    leads: list[list[Case] | SourceError] = []
+    for parent, of_parent in zip(parents, keys, strict=True):
+        reached = [cases[record.id] for key in of_parent for record in found.get(key, ())]
+        own = [case for case in reached if not _strange(parent, case)]
+        if reached and not own:
+            source = session.channel(edge.target).source
+            leads.append(SourceInvalid(source, "The record that answers to this key is about someone else."))
+        else:
+            leads.append([case for case in own if case.record.id in admitted and _picked(session, edge, parent, case)])
+    return leads
+
+
+def _strange(parent: Released, case: Case) -> bool:
+    """Whether an edge from one patient's record has reached another's."""
+    return parent.patient is not None and case.patient is not None and case.patient != parent.patient
+
+
+def _picked(session: Session, edge: Edge, parent: Released, case: Case) -> bool:
+    if edge.picks is None:
+        return True
+    reference = getattr(session.case(parent).record, edge.name)
+    return isinstance(reference, Reference) and getattr(case.record, edge.picks) == reference.value
+
+
+async def _keys(session: Session, edge: Edge, parents: Sequence[Released]) -> list[list[Key]]:
+    """The keys that lead on from each parent; none for a parent from which the caller may see nothing there."""
+    cases = [session.case(parent) for parent in parents]
+    if edge.via is Via.PATIENT:
+        return await _patient_keys(session, edge, [case.patient for case in cases])
+    keys: list[list[Key]] = []
+    for case in cases:
+        link = getattr(case.record, edge.link or "")
+        if link is None:
+            keys.append([])
+        elif isinstance(link, Reference):
+            keys.append([(link.by, link.value)])
+        else:
+            keys.append([(By.VISIT, str(link))])
+    return keys if edge.target not in ABOUT_PATIENTS else await _worthwhile(session, edge, cases, keys)
+
+
+async def _patient_keys(session: Session, edge: Edge, patients: Sequence[PatientId | None]) -> list[list[Key]]:
+    source = session.channel(edge.target).source
+    by = By.ID if edge.target is RecordType.PATIENT else By.PATIENT
+    standings = await session.standings_of({patient for patient in patients if patient is not None})
+    classes = {
+        patient: DecisionClass(edge.target.value, standing.relationships) for patient, standing in standings.items()
+    }
+    visible = await session.guard.admits(session.caller, set(classes.values()), session.tally)
+    return [
+        [(by, id_) for id_ in standings[patient].sources.get(source, ())]
+        if patient in classes and classes[patient] in visible
+        else []
+        for patient in patients
+    ]
+
+
+async def _worthwhile(session: Session, edge: Edge, cases: Sequence[Case], keys: list[list[Key]]) -> list[list[Key]]:
+    """Drop the keys of parents of whose patient the caller may see no record of the target type anyway."""
+    classes = [DecisionClass(edge.target.value, case.relationships) for case in cases]
+    visible = await session.guard.admits(session.caller, set(classes), session.tally)
+    return [
+        of_parent if class_ in visible or case.patient is None else []
+        for case, class_, of_parent in zip(cases, classes, keys, strict=True)
+    ]

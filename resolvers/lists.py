@@ -1,0 +1,142 @@
+"""List roots: what could be visible is asked of the policies first and pushed into the source's own query.
+
+The scope is only a pre-filter: every row that comes back is decided again, and rows that fall out are made up for, so
+that a page is full or the last one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from portico.access.decisions import DecisionClass, Scope
+from portico.access.guard import Released
+from portico.records.references import RecordType
+from portico.records.search import Condition, Hit, Op, Search
+from resolvers.criteria import Ordering, revealed
+from resolvers.edges import ABOUT_PATIENTS
+from resolvers.pages import PAGE_LIMIT, Connection, Cursors, ListArguments, connection
+from resolvers.session import STANDINGS_LIMIT, Session
+from resolvers.translation import translated
+
+ROUNDS_LIMIT = 10
+"""Source pages that one list may take to fill one page of its own."""
+
+KNOWN_RELATIONSHIPS = ("self", "guardian", "care_team", "scheduled", "same_organization")
+
+
+async def list_records(session: Session, type_: RecordType, arguments: ListArguments) -> Connection:
+    """One page of a list root. Cost: one decision, one query for the scope, one source call for a page."""
+    cursors = Cursors(session.seal, session.caller, (type_.value,), arguments)
+    position = cursors.read()
+    scope = await session.decisions.scope(session.caller, type_.value, session.tally)
+    if scope.empty or not await _may_reveal(session, type_, scope, arguments.conditions):
+        return connection((), more=False)
+    conditions = await translated(session, type_, arguments.conditions)
+    narrowed = await _narrowed(session, type_, scope, conditions)
+    if narrowed is None or arguments.first == 0:
+        return connection((), more=False)
+    search = Search(
+        type=type_,
+        where=narrowed,
+        order=arguments.ordering.field if await _may_order(session, type_, scope, arguments.ordering) else "id",
+        descending=arguments.ordering.descending,
+        limit=min(arguments.first + 1, PAGE_LIMIT),
+        after=None if position is None else position[0],
+    )
+    rows = await _visible_rows(session, search, arguments)
+    page = rows[: arguments.first]
+    return connection([(released, cursors.make((hit.position,))) for released, hit in page], more=len(rows) > len(page))
+
+
+async def _visible_rows(session: Session, search: Search, arguments: ListArguments) -> list[tuple[Released, Hit]]:
+    """Visible rows in order, one more than a page if there are so many."""
+    rows: list[tuple[Released, Hit]] = []
+    attributes = revealed(search.type, arguments.conditions, None)
+    coordinates = [session.tags[search.type.value][attribute] for attribute in attributes]
+    for _ in range(ROUNDS_LIMIT):
+        page = await session.search(search)
+        for hit in page.hits:
+            session.learn(hit.record)
+        cases = await session.cases([hit.record for hit in page.hits])
+        full = await session.guard.in_full(session.caller, cases, coordinates, session.tally)
+        usable = [(case, hit) for case, hit, known in zip(cases, page.hits, full, strict=True) if known]
+        wanted = usable[: arguments.first + 1 - len(rows)]
+        released = await session.release([case for case, _ in wanted])
+        rows += [(release, hit) for release, (_, hit) in zip(released, wanted, strict=True) if release is not None]
+        if len(rows) > arguments.first or not page.more or not page.hits:
+            break
+        search = _from(search, wanted[-1][1] if len(wanted) < len(usable) else page.hits[-1])
+    return rows
+
+
+def _from(search: Search, hit: Hit) -> Search:
+    return Search(
+        type=search.type,
+        where=search.where,
+        order=search.order,
+        descending=search.descending,
+        limit=search.limit,
+        after=hit.position,
+    )
+
+
+async def _may_reveal(session: Session, type_: RecordType, scope: Scope, conditions: Sequence[Condition]) -> bool:
+    """Whether any row at all could be found by these conditions; if not, no source is asked."""
+    return await _in_full_for_some(session, type_, scope, revealed(type_, conditions, None))
+
+
+async def _may_order(session: Session, type_: RecordType, scope: Scope, ordering: Ordering) -> bool:
+    """Whether the order reveals only what the caller may know of every row that they could see."""
+    attributes = revealed(type_, (), ordering)
+    decisions = await session.decisions.classes(session.caller, _classes(type_, scope), session.tally)
+    coordinates = [session.tags[type_.value][attribute] for attribute in attributes]
+    return all(
+        decision.in_full(coordinate)
+        for decision in decisions.values()
+        if decision.visible
+        for coordinate in coordinates
+    )
+
+
+async def _in_full_for_some(session: Session, type_: RecordType, scope: Scope, attributes: frozenset[str]) -> bool:
+    decisions = await session.decisions.classes(session.caller, _classes(type_, scope), session.tally)
+    coordinates = [session.tags[type_.value][attribute] for attribute in attributes]
+    return any(
+        decision.visible and all(decision.in_full(coordinate) for coordinate in coordinates)
+        for decision in decisions.values()
+    )
+
+
+def _classes(type_: RecordType, scope: Scope) -> list[DecisionClass]:
+    """The classes that rows of a scope can be of: each relationship by itself, none, and all at once."""
+    if type_ not in ABOUT_PATIENTS:
+        return [DecisionClass(type_.value)]
+    names = KNOWN_RELATIONSHIPS if scope.everyone else sorted(scope.relationships)
+    singles = [DecisionClass(type_.value, frozenset({name})) for name in names]
+    return [*singles, DecisionClass(type_.value), DecisionClass(type_.value, frozenset(names))]
+
+
+async def _narrowed(
+    session: Session, type_: RecordType, scope: Scope, conditions: tuple[Condition, ...] | None
+) -> tuple[Condition, ...] | None:
+    """The conditions with the scope pushed in; None where nothing can be visible."""
+    if conditions is None:
+        return None
+    if scope.everyone or type_ not in ABOUT_PATIENTS:
+        return conditions
+    standings = await session.related(scope.relationships)
+    if not standings:
+        return None
+    if len(standings) > STANDINGS_LIMIT:
+        return conditions
+    source = session.channel(type_).source
+    in_scope = {id_ for standing in standings for id_ in standing.sources.get(source, ())}
+    kept: list[Condition] = []
+    for condition in conditions:
+        if condition.field == "patient":
+            in_scope.intersection_update(condition.values)
+        else:
+            kept.append(condition)
+    if not in_scope:
+        return None
+    return (*kept, Condition("patient", Op.IN, tuple(sorted(in_scope))))

@@ -1,0 +1,398 @@
+"""One request: who asks, what is wanted, and everything that was already found for it.
+
+Nothing here outlives the request, and nothing is shared between two of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Protocol, TypeVar
+
+from portico.access.decisions import Ceiling, DecisionClass, Decisions, Tally
+from portico.access.guard import Case, Guard, Released
+from portico.access.principal import Caller, Principal
+from portico.access.tags import TagTable
+from portico.records.context import CallContext
+from portico.records.errors import SourceUnavailable, StoreUnavailable
+from portico.records.references import By, PatientId, RecordId, RecordType, SourceName
+from portico.records.search import Page, Search
+from portico.records.types import Record
+from resolvers.edges import ABOUT_PATIENTS, UNIQUE_KEYS
+from resolvers.seal import Seal
+
+T = TypeVar("T")
+
+STANDINGS_LIMIT = 1_000
+"""Patients. A scope of relationships with more is not pushed into a source as a list of ids."""
+
+
+class Standing(Protocol):
+    """A patient, how the caller stands to them, and their ids in every source."""
+
+    @property
+    def patient(self) -> PatientId:
+        """The canonical id."""
+
+    @property
+    def relationships(self) -> frozenset[str]:
+        """`self`, `guardian`, `care_team`, `scheduled`, `same_organization`; empty: none."""
+
+    @property
+    def sources(self) -> Mapping[SourceName, tuple[str, ...]]:
+        """The patient's ids in each source that knows them."""
+
+
+class Crosswalk(Protocol):
+    """Who is who in which source, and who stands how to whom; one query a call. Always of the principal's tenant."""
+
+    async def standings(
+        self, principal: Principal, *, source: SourceName, source_ids: Collection[str], at: datetime
+    ) -> Mapping[str, Standing]:
+        """The standing of each linked patient of a source; those not linked are absent."""
+
+    async def standings_of(
+        self, principal: Principal, patients: Collection[PatientId], *, at: datetime
+    ) -> Mapping[PatientId, Standing]:
+        """The standing of each known patient."""
+
+    async def related(
+        self, principal: Principal, relationships: Collection[str], *, at: datetime, limit: int
+    ) -> Sequence[Standing]:
+        """The patients to whom the caller stands in one of the relationships, by patient id."""
+
+
+class Channel(Protocol):
+    """A source as resolvers call it; see `connectors.channel`."""
+
+    @property
+    def source(self) -> SourceName:
+        """The source's name."""
+
+    @property
+    def keys(self) -> Mapping[RecordType, frozenset[By]]:
+        """The types that it serves, with their look-up keys."""
+
+    async def find(
+        self, call: CallContext, type_: RecordType, by: By, keys: Sequence[str]
+    ) -> Mapping[str, tuple[Record, ...]]:
+        """Records by key, each checked to be about a key that was asked."""
+
+    async def search(self, call: CallContext, search: Search) -> Page:
+        """One page of a search."""
+
+    async def ping(self, call: CallContext) -> None:
+        """Whether the source answers."""
+
+
+ANSWER_RESERVE_SECONDS = 0.5
+"""What is kept of a request's time to answer with what the other sources gave."""
+
+
+_NAMING = {type_: frozenset({By.ID, *UNIQUE_KEYS.get(type_, ())}) for type_ in RecordType}
+"""The keys that name one record each."""
+
+
+@dataclass(slots=True)
+class SourceUse:
+    """What one request asked of one source."""
+
+    calls: int = 0
+    milliseconds: float = 0.0
+    status: str = "ok"
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What the answer holds and took, for the audit row and the client: ids and names of fields, never values."""
+
+    patients: set[PatientId] = field(default_factory=set)
+    released: set[str] = field(default_factory=set)
+    masked: set[str] = field(default_factory=set)
+    withheld: set[str] = field(default_factory=set)
+    sources: dict[SourceName, SourceUse] = field(default_factory=dict)
+
+
+LEDGER: ContextVar[Ledger] = ContextVar("ledger")
+"""The ledger of the request that is being answered, if one is."""
+
+
+class CallReport(Protocol):
+    """How one operation on a channel ended; see `connectors.channel.CallReport`."""
+
+    @property
+    def source(self) -> SourceName:
+        """The source that was asked."""
+
+    @property
+    def calls(self) -> int:
+        """Requests that went to it."""
+
+    @property
+    def milliseconds(self) -> float:
+        """How long it took in all."""
+
+    @property
+    def status(self) -> str:
+        """`ok`, or how it failed."""
+
+
+def note_call(report: CallReport) -> None:
+    """Note what a channel did in the ledger of the request that it did it for."""
+    ledger = LEDGER.get(None)
+    if ledger is None:
+        return
+    use = ledger.sources.setdefault(report.source, SourceUse())
+    use.calls += report.calls
+    use.milliseconds += report.milliseconds
+    if report.status != "ok":
+        use.status = report.status
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the operation selects of one type. `fields` are attributes and edges, `attributes` what to fetch for them.
+
+    `fields` keeps what the ceiling denies, so that it is answered as withheld; `attributes` does not, so that no
+    source is asked for it.
+    """
+
+    fields: frozenset[str]
+    attributes: frozenset[str]
+
+
+NOTHING = Wanted(frozenset(), frozenset())
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """One request's state."""
+
+    caller: Caller
+    channels: Mapping[RecordType, Channel]
+    crosswalk: Crosswalk
+    guard: Guard
+    decisions: Decisions
+    seal: Seal
+    tags: TagTable
+    ceiling: Ceiling
+    wanted: Mapping[RecordType, Wanted]
+    tally: Tally
+    ledger: Ledger = field(default_factory=Ledger)
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _found: dict[tuple[RecordType, By, str], asyncio.Task[Mapping[str, tuple[Record, ...]]]] = field(
+        default_factory=dict
+    )
+    _known: dict[tuple[RecordType, By, str], Record] = field(default_factory=dict)
+    _by_patient: dict[PatientId, Standing] = field(default_factory=dict)
+    _by_subject: dict[tuple[SourceName, str], Standing | None] = field(default_factory=dict)
+    _released: dict[RecordId, Released | None] = field(default_factory=dict)
+    _cases: dict[Released, Case] = field(default_factory=dict)
+
+    # -- sources -------------------------------------------------------------------------------------------------
+
+    def want(self, type_: RecordType) -> Wanted:
+        """What the operation selects of a type."""
+        return self.wanted.get(type_, NOTHING)
+
+    def channel(self, type_: RecordType) -> Channel:
+        """The source that serves a type for this tenant."""
+        try:
+            return self.channels[type_]
+        except KeyError:
+            raise SourceUnavailable("none", f"No source of this tenant serves {type_.value}.") from None
+
+    def call(self, type_: RecordType, also: Iterable[str] = ()) -> CallContext:
+        """The context of a call for records of a type."""
+        return CallContext(
+            tenant=self.caller.principal.tenant,
+            trace_id=self.caller.request_id,
+            deadline=self.caller.deadline - ANSWER_RESERVE_SECONDS,
+            attributes=self.want(type_).attributes.union(also),
+        )
+
+    async def find(
+        self, type_: RecordType, by: By, keys: Collection[str], *, also: Iterable[str] = ()
+    ) -> dict[str, tuple[Record, ...]]:
+        """Records by key. What this request already found, or is just fetching, is not asked for again.
+
+        `also` names attributes that are needed besides the selected ones, to look something up by.
+        """
+        if frozenset(also) - self.want(type_).attributes:
+            return dict(await self._fetch(type_, by, tuple(dict.fromkeys(keys)), also))
+        if by in _NAMING.get(type_, ()):
+            await self._arrivals(type_)
+        found: dict[str, tuple[Record, ...]] = {}
+        waiting: dict[asyncio.Task[Mapping[str, tuple[Record, ...]]], list[str]] = {}
+        missing: list[str] = []
+        for key in dict.fromkeys(keys):
+            known = self._known.get((type_, by, key))
+            task = self._found.get((type_, by, key))
+            if known is not None:
+                found[key] = (known,)
+            elif task is not None:
+                waiting.setdefault(task, []).append(key)
+            else:
+                missing.append(key)
+        if missing:
+            task = asyncio.ensure_future(self._fetch(type_, by, missing))
+            self._found.update(((type_, by, key), task) for key in missing)
+            waiting[task] = missing
+        answers = await asyncio.gather(*waiting, return_exceptions=True)
+        for answer, wanted in zip(answers, waiting.values(), strict=True):
+            if isinstance(answer, BaseException):
+                raise answer
+            found.update((key, answer.get(key, ())) for key in wanted)
+        return found
+
+    async def _arrivals(self, type_: RecordType) -> None:
+        """Wait for records of a type that are on their way: those asked for by name may be among them."""
+        under_way = {task for (kind, _, _), task in self._found.items() if kind is type_ and not task.done()}
+        if under_way:
+            await asyncio.wait(under_way)
+
+    async def search(self, search: Search) -> Page:
+        """One page of a search."""
+        channel = self.channel(search.type)
+        return await channel.search(self.call(search.type), search)
+
+    async def _fetch(
+        self, type_: RecordType, by: By, keys: Sequence[str], also: Iterable[str] = ()
+    ) -> Mapping[str, tuple[Record, ...]]:
+        channel = self.channel(type_)
+        answer = await channel.find(self.call(type_, also), type_, by, keys)
+        for records in answer.values():
+            for record in records:
+                self.learn(record)
+        return answer
+
+    def learn(self, record: Record) -> None:
+        """Know a record under every key that names it, whatever way it was found."""
+        self._known[(record.type, By.ID, record.id.value)] = record
+        for by, attribute in UNIQUE_KEYS.get(record.type, {}).items():
+            key = getattr(record, attribute)
+            if key is not None:
+                self._known[(record.type, by, key)] = record
+
+    # -- patients ------------------------------------------------------------------------------------------------
+
+    async def standings_of(self, patients: Collection[PatientId]) -> dict[PatientId, Standing]:
+        """How the caller stands to each of these patients; unknown ones are absent. One query, for new ones only."""
+        missing = {patient for patient in patients if patient not in self._by_patient}
+        if missing:
+            answer = await self._ask_crosswalk(self.crosswalk.standings_of(self.caller.principal, missing, at=self.now))
+            self.note_standings(answer.values())
+        return {patient: self._by_patient[patient] for patient in patients if patient in self._by_patient}
+
+    async def related(self, relationships: Collection[str]) -> Sequence[Standing]:
+        """Everyone to whom the caller stands in one of the relationships, or the first `STANDINGS_LIMIT` + 1."""
+        standings = await self._ask_crosswalk(
+            self.crosswalk.related(self.caller.principal, relationships, at=self.now, limit=STANDINGS_LIMIT + 1)
+        )
+        self.note_standings(standings)
+        return standings
+
+    def note_standings(self, standings: Iterable[Standing]) -> None:
+        """Remember them for this request, under every id that the patients have."""
+        for standing in standings:
+            self._by_patient[standing.patient] = standing
+            for source, ids in standing.sources.items():
+                self._by_subject.update(((source, id_), standing) for id_ in ids)
+
+    def standing(self, patient: PatientId) -> Standing:
+        """The standing of a patient who was asked about before."""
+        return self._by_patient[patient]
+
+    async def cases(self, records: Sequence[Record]) -> list[Case]:
+        """Each record with its patient and how the caller stands to them. One query for all new subjects of a source.
+
+        A record about a patient who is not linked comes with no patient and no relationship.
+        """
+        unknown: dict[SourceName, set[str]] = {}
+        for record in records:
+            if record.subject is not None and (record.id.source, record.subject) not in self._by_subject:
+                unknown.setdefault(record.id.source, set()).add(record.subject)
+        for source, ids in unknown.items():
+            answer = await self._ask_crosswalk(
+                self.crosswalk.standings(self.caller.principal, source=source, source_ids=ids, at=self.now)
+            )
+            self.note_standings(answer.values())
+            for id_ in ids:
+                self._by_subject.setdefault((source, id_), None)
+        return [self._case(record) for record in records]
+
+    def _case(self, record: Record) -> Case:
+        standing = None if record.subject is None else self._by_subject.get((record.id.source, record.subject))
+        if standing is None:
+            return Case(record, None, frozenset())
+        return Case(record, standing.patient, standing.relationships)
+
+    async def _ask_crosswalk(self, question: Awaitable[T]) -> T:
+        try:
+            async with asyncio.timeout(max(0.0, self.caller.deadline - monotonic())):
+                return await question
+        except TimeoutError as error:
+            raise StoreUnavailable from error
+
+    # -- release -------------------------------------------------------------------------------------------------
+
+    async def admitted(self, cases: Sequence[Case]) -> list[Case]:
+        """Those cases of which anything may be seen."""
+        classes = [class_of(case) for case in cases]
+        visible = await self.guard.admits(self.caller, set(classes), self.tally)
+        return [case for case, class_ in zip(cases, classes, strict=True) if class_ in visible and not _orphaned(case)]
+
+    async def release(self, cases: Sequence[Case]) -> list[Released | None]:
+        """What may leave of each record. The same record is the same release, by whatever path it was reached."""
+        by_type: dict[RecordType, list[Case]] = {}
+        for case in cases:
+            if case.record.id not in self._released:
+                by_type.setdefault(case.record.type, []).append(case)
+        for type_, new in by_type.items():
+            fields = self.want(type_).fields
+            for case, released in zip(new, await self.guard.release(self.caller, new, fields, self.tally), strict=True):
+                kept = None if _orphaned(case) else released
+                self._released[case.record.id] = kept
+                if kept is not None:
+                    self._cases[kept] = case
+                    if case.patient is not None:
+                        self.ledger.patients.add(case.patient)
+        return [self._released[case.record.id] for case in cases]
+
+    def case(self, released: Released) -> Case:
+        """The case behind a release; for resolvers only."""
+        return self._cases[released]
+
+    # -- names ---------------------------------------------------------------------------------------------------
+
+    def global_id(self, released: Released) -> str:
+        """The opaque id of what was released."""
+        case = self._cases[released]
+        return self.name(case.record.id, case.patient)
+
+    def name(self, id_: RecordId, patient: PatientId | None) -> str:
+        """The opaque id of a record: a patient's by their canonical id, any other by its source's."""
+        if id_.type is RecordType.PATIENT and patient is not None:
+            return self.seal.seal(("id", self.caller.principal.tenant), (id_.type, "portico", patient))
+        return self.seal.seal(("id", self.caller.principal.tenant), (id_.type, id_.source, id_.value))
+
+    def resolve_id(self, name: str) -> RecordId | None:
+        """What an opaque id names, if it was issued in this tenant."""
+        match self.seal.open(("id", self.caller.principal.tenant), name):
+            case (type_, source, value):
+                return RecordId(RecordType(type_), SourceName(source), value)
+        return None
+
+
+def class_of(case: Case) -> DecisionClass:
+    """The facts on which the decision about a case depends."""
+    return DecisionClass(case.record.type.value, case.relationships, case.record.labels)
+
+
+def _orphaned(case: Case) -> bool:
+    """About a patient, but about none that we know: never released, whatever the policy says."""
+    return case.patient is None and case.record.type in ABOUT_PATIENTS

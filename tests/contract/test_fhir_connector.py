@@ -1,0 +1,85 @@
+"""The FHIR connector keeps the contract, against the simulated EHR on a real socket."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+
+import pytest
+
+from connectors.fhir import FhirConfig, FhirConnector
+from portico.records.references import SourceName, Tenant
+from sandbox.control import Control, Mode
+from sandbox.fhir.faults import MODES
+from sandbox.fhir.oauth import Client
+from sandbox.fhir.server import build
+from sandbox.population.model import Population
+from tests.contract.connector_suite import ConnectorContract
+from tests.contract.fault_suite import FaultContract
+from tests.contract.questions import context, lookups
+from tests.contract.small_population import TENANT, small_population
+from tests.contract.truth import Truth, ehr_truth
+from tests.unit.connectors.fhir.serving import serving
+
+SOURCE = SourceName("ehr")
+SECRET = "s:3%cr et"
+
+
+@pytest.fixture(scope="module")
+def ehr_control() -> Control:
+    return Control("fhir", MODES)
+
+
+@pytest.fixture(scope="module")
+async def config(ehr_control: Control) -> AsyncIterator[FhirConfig]:
+    populations, clients = {TENANT: small_population()}, {TENANT: Client(secret=SECRET)}
+    async with serving(lambda url: build(populations, ehr_control, base_url=url, clients=clients)) as url:
+        yield FhirConfig(
+            source=SOURCE,
+            tenant=Tenant(TENANT),
+            base_url=f"{url}/{TENANT}/fhir",
+            token_url=f"{url}/{TENANT}/oauth/token",
+            client_id="portico",
+            client_secret=SECRET,
+            batch_limit=7,
+            page_size=5,
+        )
+
+
+class _Fhir:
+    """The fixtures that both suites stand on."""
+
+    @pytest.fixture
+    def truth(self, population: Population) -> Truth:
+        return ehr_truth(population, SOURCE)
+
+    @pytest.fixture
+    def control(self, ehr_control: Control) -> Iterator[Control]:
+        ehr_control.calls.clear()
+        yield ehr_control
+        ehr_control.mode = Mode.WELL
+
+    @pytest.fixture
+    async def connector(self, config: FhirConfig) -> AsyncIterator[FhirConnector]:
+        connector = FhirConnector(config)
+        yield connector
+        await connector.aclose()
+
+
+class TestFhirConnector(_Fhir, ConnectorContract):
+    async def test_a_full_batch_of_keys_costs_one_search(self, connector: FhirConnector, control: Control) -> None:
+        for type_, by in lookups(connector):
+            control.calls.clear()
+            await connector.find(context(), type_, by, [f"no-such-{number}" for number in range(7)])
+            assert len(control.calls) == 1, f"{type_} {by}"
+
+
+class TestFhirConnectorUnderFaults(_Fhir, FaultContract):
+    @pytest.fixture
+    async def unreachable(self, config: FhirConfig) -> AsyncIterator[FhirConnector]:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        connector = FhirConnector(replace(config, base_url=f"{address}/fhir", token_url=f"{address}/token"))
+        yield connector
+        await connector.aclose()
