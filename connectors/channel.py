@@ -42,8 +42,9 @@ class ChannelConfig:
     """Requests under way at once."""
     requests_per_second: float | None = None
     """The vendor's rate limit (this process's share of it); None: it has none."""
-    burst: int = 10
-    """How many requests the rate limit lets go at once."""
+    burst: int = 8
+    """How many requests go at once after a pause. Keep it below what the vendor lets be saved up: its clock and the
+    way to it aren't ours, and one request too many costs a whole Retry-After."""
     failure_limit: int = 5
     """Failures in a row after which the source is left alone."""
     cool_down_seconds: float = 10.0

@@ -65,14 +65,21 @@ def _condition(name: str, value: Any) -> Condition:
         case datetime():
             if value.tzinfo is None:
                 raise BadArgument(f"filter.{name} needs an offset from UTC.")
-            values = (instant(value),)
+            values = (_instant(name, value),)
         case list():
             if not value:
                 raise BadArgument(f"filter.{name} must not be empty.")
-            values = tuple(_text(name, item) for item in value)
+            values = tuple(dict.fromkeys(_text(name, item) for item in value))
         case _:
             values = (_text(name, value),)
     return Condition(field, op, values)
+
+
+def _instant(name: str, value: datetime) -> str:
+    try:
+        return instant(value)
+    except OverflowError:
+        raise BadArgument(f"filter.{name} must lie in the years 1 to 9999 of UTC.") from None
 
 
 def _text(name: str, value: Any) -> str:

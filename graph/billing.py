@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import strawberry
-
 from graph.care import Encounter
 from graph.fields import edge, record, value
 from graph.node import Node
@@ -12,9 +10,6 @@ from graph.scheduling import Appointment
 from graph.values import ClaimLine, Coding, Money, PartialDate, Period, Provenance
 from portico.access.tags import Tag
 from portico.records.types import ClaimStatus, ClaimType, CoverageStatus
-
-strawberry.enum(CoverageStatus, description="FHIR FinancialResourceStatusCodes.")
-strawberry.enum(ClaimType, description="FHIR ClaimTypeCodes.")
 
 
 @record

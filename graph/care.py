@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from graph.fields import edge, record, value
-from graph.lists import ClaimFilter, ClaimOrder, Connection
+from graph.lists import ClaimFilter, Connection
 from graph.node import Node
 from graph.people import Location, Organization, Patient, Practitioner
 from graph.scheduling import Appointment
 from graph.values import Coding, Period, Provenance
+from graph.vocabulary import ClaimOrder
 from portico.access.tags import Tag
 from portico.records.types import EncounterStatus
 from resolvers.pages import DEFAULT_PAGE

@@ -64,7 +64,7 @@ class Context:
             self.fail(path, error)
             return None
 
-    async def follow(self, edge: Edge, source: Released, arguments: Mapping[str, Any], path: Path) -> Any:
+    async def follow(self, edge: Edge, name: str, source: Released, arguments: Mapping[str, Any], path: Path) -> Any:
         """What an edge leads to, in one batch with all its like."""
         try:
             found = await self._loader(edge, list_arguments(arguments) if edge.many else None).load(source)
@@ -73,6 +73,7 @@ class Context:
         if isinstance(found, CallerError):
             self.fail(path, found)
             return None
+        self.released.add(name)
         return found
 
     def _loader(self, edge: Edge, arguments: ListArguments | None) -> Loader:

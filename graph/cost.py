@@ -1,13 +1,14 @@
 """What a document could cost, in one linear pass before anything else looks at it.
 
 Fragments are measured once and counted each time they are spread, so that a short document can't hide a large one.
-Names need not exist for this: validation comes afterwards, on documents that are known to be small.
+Names need not exist for this: validation comes afterwards, on documents that are known to be small. How many records
+the lists could hold depends on variables, so that is counted once those are known.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from graphql import (
@@ -17,14 +18,17 @@ from graphql import (
     FragmentSpreadNode,
     InlineFragmentNode,
     IntValueNode,
-    ListValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
+    ValueNode,
     VariableNode,
 )
 
 from graph.errors import COST_EXCEEDED, DocumentRefused, render
 from resolvers.pages import DEFAULT_PAGE, PAGE_LIMIT
+
+INT_DIGITS = 10
+"""Digits of GraphQL's largest Int; a longer number is none, and is not worth making one of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,9 @@ class Cost:
     selections: int = 0
     roots: int = 0
     nodes: int = 0
+    """Records, besides those of the list that this is a selection of."""
+    per_row: int = 0
+    """Records for each row of the list that this is a selection of; 0 where no rows are selected."""
 
     def beside(self, other: Cost) -> Cost:
         """Both of two selections."""
@@ -61,13 +68,14 @@ class Cost:
             self.selections + other.selections,
             self.roots + other.roots,
             self.nodes + other.nodes,
+            self.per_row + other.per_row,
         )
 
 
 class Meter:
-    """Measures one document for one set of variables."""
+    """Measures one document for one set of coerced variables; without them, everything but its records."""
 
-    def __init__(self, document: DocumentNode, variables: Mapping[str, Any], budgets: Budgets) -> None:
+    def __init__(self, document: DocumentNode, budgets: Budgets, variables: Mapping[str, Any] | None = None) -> None:
         self._fragments = {
             node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
         }
@@ -81,13 +89,15 @@ class Meter:
         cost = self._of(operation.selection_set)
         for name in self._fragments:
             self._fragment(name)
-        for what, limit in (
-            ("depth", self._budgets.depth),
-            ("aliases", self._budgets.aliases),
-            ("roots", self._budgets.roots),
-            ("selections", self._budgets.selections),
-            ("nodes", self._budgets.nodes),
-        ):
+        limits = {
+            "depth": self._budgets.depth,
+            "aliases": self._budgets.aliases,
+            "roots": self._budgets.roots,
+            "selections": self._budgets.selections,
+        }
+        if self._variables is not None:
+            limits["nodes"] = self._budgets.nodes
+        for what, limit in limits.items():
             if getattr(cost, what) > limit:
                 message = f"The operation's {what} exceed the budget of {limit}."
                 raise DocumentRefused([render(COST_EXCEEDED, message, budget=what, limit=limit)])
@@ -105,13 +115,18 @@ class Meter:
 
     def _field(self, node: FieldNode) -> Cost:
         inner = self._of(node.selection_set)
-        rows = self._rows(node)
+        given = {argument.name.value: argument.value for argument in node.arguments or ()}
+        rows = node.name.value == "edges"
+        nodes = inner.nodes + self._size(given) * inner.per_row
+        if "ids" in given:
+            nodes = self._count(given["ids"]) * (1 + nodes)
         return Cost(
             depth=inner.depth + 1,
             aliases=inner.aliases + (node.alias is not None),
             selections=inner.selections + 1,
             roots=1,
-            nodes=rows * (1 + inner.nodes) if rows is not None else inner.nodes,
+            nodes=0 if rows else nodes,
+            per_row=1 + nodes if rows else 0,
         )
 
     def _fragment(self, name: str) -> Cost:
@@ -128,31 +143,24 @@ class Meter:
         self._open.discard(name)
         return measured
 
-    def _rows(self, node: FieldNode) -> int | None:
-        """How many records a field could hold; None for one that is no list of records."""
-        given = {argument.name.value: argument.value for argument in node.arguments or ()}
-        if "ids" in given:
-            value = self._literal(given["ids"])
-            return len(value) if isinstance(value, list) else 1
-        value = self._literal(given["first"]) if "first" in given else None
-        if isinstance(value, int):
-            # An out-of-range size is refused later, by name; here it must only not lower the count.
-            return min(max(value, 0), PAGE_LIMIT)
-        pages = node.selection_set is not None and any(
-            isinstance(child, FieldNode) and child.name.value == "edges" for child in node.selection_set.selections
-        )
-        return DEFAULT_PAGE if pages or "first" in given else None
+    def _size(self, given: Mapping[str, ValueNode]) -> int:
+        """How many rows a list could hold: `first` of them; a size out of range is refused later, by name."""
+        first = given.get("first")
+        size: object = None
+        if isinstance(first, VariableNode):
+            size = self._value(first)
+        elif isinstance(first, IntValueNode):
+            size = int(first.value) if len(first.value) <= INT_DIGITS else PAGE_LIMIT
+        return min(max(size, 0), PAGE_LIMIT) if isinstance(size, int) else DEFAULT_PAGE
 
-    def _literal(self, value: Any) -> Any:
-        match value:
-            case VariableNode():
-                return self._variables.get(value.name.value)
-            case IntValueNode():
-                return int(value.value) if len(value.value) < 10 else PAGE_LIMIT  # noqa: PLR2004  beyond any int32
-            case ListValueNode():
-                return list(value.values)
-        return None
+    def _count(self, ids: ValueNode) -> int:
+        """How many records are asked for by id; a single id stands for a list of one."""
+        values = self._value(ids) if isinstance(ids, VariableNode) else getattr(ids, "values", None)
+        return len(values) if isinstance(values, list | tuple) else 1
+
+    def _value(self, variable: VariableNode) -> object:
+        return (self._variables or {}).get(variable.name.value)
 
 
 def _spread(cost: Cost) -> Cost:
-    return Cost(cost.depth, cost.aliases, cost.selections + 1, cost.roots, cost.nodes)
+    return replace(cost, selections=cost.selections + 1)

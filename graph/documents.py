@@ -1,11 +1,13 @@
 """From a request's text to an operation that may be executed: parsed, measured, validated, and remembered.
 
-Documents are remembered by their text in a bounded cache; one that needs variables is measured again for each set.
+Documents are remembered by their text, as many as fit a bounded number of characters; how many records one could
+hold depends on its variables and is counted each time.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -16,6 +18,7 @@ from graphql import (
     GraphQLSyntaxError,
     OperationDefinitionNode,
     OperationType,
+    ValueNode,
     parse,
     validate,
 )
@@ -36,6 +39,8 @@ from portico.records.exchange import GraphQLRequest
 ERRORS_LIMIT = 5
 """Errors that one refused document is told."""
 
+_LITERAL = re.compile(r"\b(BlockString|String|Int|Float) '.*'", re.DOTALL)
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -54,17 +59,18 @@ class Document:
 @dataclass(frozen=True, slots=True)
 class _Parsed:
     node: DocumentNode
-    digest: str
+    characters: int
     errors: tuple[Rendered, ...]
 
 
 class Documents:
-    """Prepares documents against one schema."""
+    """Prepares documents against one schema. `capacity`: characters of the documents that it remembers."""
 
-    def __init__(self, schema: GraphQLSchema, budgets: Budgets, *, capacity: int = 1_000) -> None:
+    def __init__(self, schema: GraphQLSchema, budgets: Budgets, *, capacity: int = 400_000) -> None:
         self._schema = schema
         self._budgets = budgets
         self._capacity = capacity
+        self._remembered = 0
         self._known: OrderedDict[str, _Parsed] = OrderedDict()
 
     def prepare(self, request: GraphQLRequest) -> tuple[Document, VariableValues]:
@@ -72,37 +78,40 @@ class Documents:
         digest = hashlib.sha256(request.query.encode()).hexdigest()
         parsed = self._known.get(digest)
         if parsed is None:
-            parsed = self._parse(request, digest)
-            self._known[digest] = parsed
-            if len(self._known) > self._capacity:
-                self._known.popitem(last=False)
+            parsed = self._parse(request.query)
+            self._remember(digest, parsed)
         else:
             self._known.move_to_end(digest)
         if parsed.errors:
             raise DocumentRefused(parsed.errors)
         operation = _operation(parsed.node, request.operation_name)
-        if operation.variable_definitions:
-            self._measure(parsed.node, operation, request)
-        return Document(parsed.node, operation, digest), self._variables(operation, request)
+        variables = self._variables(operation, request)
+        Meter(parsed.node, self._budgets, variables.coerced).check(operation)
+        return Document(parsed.node, operation, digest), variables
 
-    def _parse(self, request: GraphQLRequest, digest: str) -> _Parsed:
+    def _parse(self, text: str) -> _Parsed:
         """Measure every operation before validation sees the document, then validate it once."""
         try:
-            node = parse(request.query, max_tokens=self._budgets.tokens, allow_empty_selection_sets=False)
+            node = parse(text, max_tokens=self._budgets.tokens, allow_empty_selection_sets=False)
         except GraphQLSyntaxError as error:
-            raise DocumentRefused([rendered(PARSE_FAILED, error)]) from None
+            raise DocumentRefused([_without_literals(error)]) from None
         except RecursionError:
             raise DocumentRefused([render(PARSE_FAILED, "The document is nested too deeply.")]) from None
+        meter = Meter(node, self._budgets)
         for definition in node.definitions:
             if isinstance(definition, OperationDefinitionNode):
-                self._measure(node, definition, request)
+                meter.check(definition)
         errors = validate(
             self._schema, node, max_errors=ERRORS_LIMIT, hide_suggestions=True, allow_empty_selection_sets=False
         )
-        return _Parsed(node, digest, tuple(rendered(VALIDATION_FAILED, error) for error in errors))
+        return _Parsed(node, len(text), tuple(_without_value(error) for error in errors))
 
-    def _measure(self, node: DocumentNode, operation: OperationDefinitionNode, request: GraphQLRequest) -> None:
-        Meter(node, request.variables, self._budgets).check(operation)
+    def _remember(self, digest: str, parsed: _Parsed) -> None:
+        self._known[digest] = parsed
+        self._remembered += parsed.characters
+        while self._remembered > self._capacity:
+            _, forgotten = self._known.popitem(last=False)
+            self._remembered -= forgotten.characters
 
     def _variables(self, operation: OperationDefinitionNode, request: GraphQLRequest) -> VariableValues:
         coerced = get_variable_values(
@@ -113,7 +122,7 @@ class Documents:
             hide_suggestions=True,
         )
         if isinstance(coerced, list):
-            raise DocumentRefused([_without_values(error) for error in coerced])
+            raise DocumentRefused([_of_variable(error) for error in coerced])
         return coerced
 
 
@@ -129,7 +138,20 @@ def _operation(node: DocumentNode, name: str | None) -> OperationDefinitionNode:
     return chosen[0]
 
 
-def _without_values(error: GraphQLError) -> Rendered:
+def _without_literals(error: GraphQLSyntaxError) -> Rendered:
+    """A syntax error, of which graphql-core's message would repeat a string or a number that it met."""
+    return {**rendered(PARSE_FAILED, error), "message": _LITERAL.sub(r"\1", error.message)}
+
+
+def _without_value(error: GraphQLError) -> Rendered:
+    """A validation error, of which graphql-core's message would repeat the value that it is about."""
+    described = rendered(VALIDATION_FAILED, error)
+    if error.nodes and isinstance(error.nodes[0], ValueNode):
+        described["message"] = "A value is not of the type that is needed here."
+    return described
+
+
+def _of_variable(error: GraphQLError) -> Rendered:
     """A coercion error, of which graphql-core's message would repeat the value."""
     variable = error.message.split("'")[1] if "'" in error.message else "A variable"
     return render(VALIDATION_FAILED, f"{variable} does not have a value of its type.")

@@ -6,14 +6,15 @@ The one place where a GraphQL document meets a caller. What comes back is bytes:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from graphql import ExecutionResult, GraphQLError, execute
+from graphql.execution import VariableValues
 
 from graph.context import Context
 from graph.cost import Budgets
@@ -32,6 +33,8 @@ from portico.records.exchange import Answer, GraphQLRequest
 from portico.records.references import RecordType, Tenant
 from resolvers.seal import Seal
 from resolvers.session import LEDGER, Channel, Crosswalk, Session
+
+T = TypeVar("T")
 
 AUDIT_RESERVE_SECONDS = 0.25
 """What is kept of a request's time to record what it releases."""
@@ -66,46 +69,48 @@ class Executor:
         self._documents = Documents(schema.core, parts.budgets)
 
     async def answer(self, request: GraphQLRequest, caller: Caller) -> Answer:
-        """The answer to a request. Never raises for what a client sent; costs what its levels cost."""
+        """The answer to a request. Never raises; costs what its levels cost."""
         try:
             document, variables = self._documents.prepare(request)
+            context = Context(await self._session(document, variables, caller))
+            return await self._executed(context, document, request)
         except DocumentRefused as refused:
             return Answer(orjson.dumps({"errors": refused.errors}), executed=False)
-        tally = Tally()
-        try:
-            selection = Selector(self._schema, document.node, variables).walk(document)
-            ceiling = await self._parts.decisions.ceiling(caller, selection.coordinates(self._schema), tally)
-            session = Session(
-                caller=caller,
-                channels=self._parts.channels[caller.principal.tenant],
-                crosswalk=self._parts.crosswalk,
-                guard=self._parts.guard,
-                decisions=self._parts.decisions,
-                seal=self._parts.seal,
-                tags=self._schema.tags,
-                ceiling=ceiling,
-                wanted=selection.wanted(self._schema, ceiling),
-                tally=tally,
-            )
         except CallerError as error:
             return self._refused(error, caller)
-        return await self._executed(Context(session), document, request)
+        except Exception as error:  # noqa: BLE001  a bug costs its own request, and releases nothing
+            self._parts.on_fault(error, caller.request_id)
+            return Answer(orjson.dumps({"data": None, "errors": [_internal(caller.request_id)]}), executed=True)
+
+    async def _session(self, document: Document, variables: VariableValues, caller: Caller) -> Session:
+        """What the request needs, with what the ceiling denies already pruned."""
+        tally = Tally()
+        selection = Selector(self._schema, document.node, variables).walk(document)
+        ceiling = await self._parts.decisions.ceiling(caller, selection.coordinates(self._schema), tally)
+        return Session(
+            caller=caller,
+            channels=self._parts.channels.get(caller.principal.tenant, {}),
+            crosswalk=self._parts.crosswalk,
+            guard=self._parts.guard,
+            decisions=self._parts.decisions,
+            seal=self._parts.seal,
+            tags=self._schema.tags,
+            ceiling=ceiling,
+            wanted=selection.wanted(self._schema, ceiling),
+            tally=tally,
+        )
 
     async def _executed(self, context: Context, document: Document, request: GraphQLRequest) -> Answer:
-        caller = context.session.caller
+        deadline = context.session.caller.deadline
         LEDGER.set(context.session.ledger)
-        try:
-            async with asyncio.timeout(caller.deadline - AUDIT_RESERVE_SECONDS - monotonic()):
-                result = await self._run(context, document, request)
-        except TimeoutError:
-            return self._refused(DeadlineExceeded(), caller)
+        result = await _within(
+            deadline - AUDIT_RESERVE_SECONDS, self._run(context, document, request), DeadlineExceeded()
+        )
         if context.refusal is not None:
-            return self._refused(context.refusal, caller)
+            raise context.refusal
         errors = self._errors(context, result)
-        try:
-            await self._parts.trail.commit(_entry(context, document, empty=result.data is None))
-        except AuditUnavailable as error:
-            return self._refused(error, caller)
+        entry = _entry(context, document, empty=result.data is None)
+        await _within(deadline, self._parts.trail.commit(entry), AuditUnavailable())
         body: dict[str, Any] = {"data": result.data}
         if errors:
             body["errors"] = errors
@@ -140,7 +145,7 @@ class Executor:
             return failed(original, path)
         request_id = context.session.caller.request_id
         self._parts.on_fault(original, request_id)
-        return {**render(INTERNAL, "Something went wrong here; it was noted.", requestId=request_id), "path": path}
+        return {**_internal(request_id), "path": path}
 
     def _refused(self, error: CallerError, caller: Caller) -> Answer:
         errors = [render(error.code, error.message, requestId=caller.request_id)]
@@ -159,6 +164,19 @@ class Executor:
                 for source, use in sorted(session.ledger.sources.items())
             }
         return extensions
+
+
+async def _within(deadline: float, work: Awaitable[T], late: CallerError) -> T:
+    """The work's result by the deadline; later, `late` is raised."""
+    try:
+        async with asyncio.timeout(deadline - monotonic()):
+            return await work
+    except TimeoutError as error:
+        raise late from error
+
+
+def _internal(request_id: str) -> Rendered:
+    return render(INTERNAL, "Something went wrong here; it was noted.", requestId=request_id)
 
 
 def _entry(context: Context, document: Document, *, empty: bool) -> AuditEntry:

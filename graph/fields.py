@@ -14,9 +14,18 @@ from typing import Any
 import strawberry
 from strawberry.schema_directive import Location
 
+import graph.vocabulary  # noqa: F401  enumerations get their words before a field uses one
 from portico.access.tags import Tag
 
-strawberry.enum(Tag, description="What kind of data a schema coordinate holds. Policies decide tags.")
+ARGUMENTS = {
+    "id": "An opaque id that this graph gave.",
+    "ids": "Opaque ids that this graph gave, up to 100.",
+    "first": "How many rows at most, 0 to 100.",
+    "after": "Go on after this cursor of the same list; null: from the beginning.",
+    "filter": "Conditions that must all be met; null: none.",
+    "order_by": "What the rows are ordered by; ties by the record's id at its source.",
+}
+"""What each argument means, wherever it stands."""
 
 
 class Kind(StrEnum):
@@ -81,11 +90,14 @@ def root(tag: Tag) -> Callable[[Callable[..., Any]], Any]:
 
 def _declared(tag: Tag, kind: Kind) -> Callable[[Callable[..., Any]], Any]:
     def declare(function: Callable[..., Any]) -> Any:
-        return strawberry.field(
+        field = strawberry.field(
             resolver=function,
             description=inspect.getdoc(function),
             directives=[Guarded(tag=tag)],
             metadata={"kind": kind},
         )
+        for argument in field.arguments:
+            argument.description = ARGUMENTS[argument.python_name]
+        return field
 
     return declare

@@ -1,9 +1,8 @@
-"""Connections (Relay), filters and orderings."""
+"""Connections (Relay) and filters."""
 
 from __future__ import annotations
 
 import datetime as dt
-from enum import Enum
 from typing import Generic, TypeVar
 
 import strawberry
@@ -39,48 +38,6 @@ class Connection(Generic[NodeType]):
 
     edges: list[Edge[NodeType]] = about("The rows.")
     page_info: PageInfo = about("Where the page stands.")
-
-
-def _enumerate(cls: type[Enum]) -> None:
-    strawberry.enum(cls, description=(cls.__doc__ or "").strip())
-
-
-for _status in (AppointmentStatus, ClaimStatus, EncounterStatus, SlotStatus):
-    _enumerate(_status)
-
-
-@strawberry.enum(description="How patients are ordered.")
-class PatientOrder(Enum):
-    """Field of the search vocabulary, and whether descending."""
-
-    FAMILY_ASC = ("family", False)
-    FAMILY_DESC = ("family", True)
-    BIRTH_DATE_ASC = ("birth_date", False)
-    BIRTH_DATE_DESC = ("birth_date", True)
-
-
-@strawberry.enum(description="How practitioners are ordered.")
-class PractitionerOrder(Enum):
-    """Field of the search vocabulary, and whether descending."""
-
-    FAMILY_ASC = ("family", False)
-    FAMILY_DESC = ("family", True)
-
-
-@strawberry.enum(description="How things with a start are ordered.")
-class StartOrder(Enum):
-    """Field of the search vocabulary, and whether descending."""
-
-    START_ASC = ("start", False)
-    START_DESC = ("start", True)
-
-
-@strawberry.enum(description="How claims are ordered.")
-class ClaimOrder(Enum):
-    """Field of the search vocabulary, and whether descending."""
-
-    CREATED_ASC = ("created", False)
-    CREATED_DESC = ("created", True)
 
 
 @strawberry.input(description="Which patients. A condition counts only where you may see what it is about.")

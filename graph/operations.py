@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import strawberry
-
 from graph.fields import record, value
 from portico.access.tags import Tag
 from portico.records.types import SourceStatus
-
-strawberry.enum(SourceStatus, description="Whether a source system answers.")
 
 
 @record

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from graph.fields import edge, record, value
-from graph.lists import AppointmentFilter, ClaimFilter, ClaimOrder, Connection, EncounterFilter, StartOrder
+from graph.lists import AppointmentFilter, ClaimFilter, Connection, EncounterFilter
 from graph.node import Node
 from graph.values import Address, Coding, HumanName, Identifier, PartialDate, Period, Provenance
+from graph.vocabulary import ClaimOrder, StartOrder
 from portico.access.tags import Tag
 from portico.records.types import Gender
 from resolvers.pages import DEFAULT_PAGE
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from graph.billing import Claim, Coverage
     from graph.care import Encounter
     from graph.scheduling import Appointment
-
-strawberry.enum(Gender, description="FHIR AdministrativeGender.")
 
 
 @record

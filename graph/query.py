@@ -9,19 +9,16 @@ from graph.fields import root
 from graph.lists import (
     AppointmentFilter,
     ClaimFilter,
-    ClaimOrder,
     Connection,
     PatientFilter,
-    PatientOrder,
     PractitionerFilter,
-    PractitionerOrder,
     SlotFilter,
-    StartOrder,
 )
 from graph.node import Node
 from graph.operations import Source, Viewer
 from graph.people import Patient, Practitioner
 from graph.scheduling import Appointment, Slot
+from graph.vocabulary import ClaimOrder, PatientOrder, PractitionerOrder, StartOrder
 from portico.access.tags import Tag
 from resolvers.pages import DEFAULT_PAGE
 

@@ -1,6 +1,7 @@
 """How each field gets its value: from what the guard released, and from nothing else.
 
-A value is a look into a released record. An edge is a seat in a batch. Neither sees a record of a source.
+A value is a look into a released record. An edge is a seat in a batch. Neither sees a record of a source: an object
+that is no release of its type ends the field that led to it.
 """
 
 from __future__ import annotations
@@ -29,14 +30,25 @@ def bind(schema: GraphSchema) -> None:
         type_.is_type_of = None
         if is_part(type_):
             _bind_part(type_)
-        elif type_.name == "Query":
+            continue
+        if type_.name == "Query":
             for name, field in type_.fields.items():
                 field.resolve = ROOTS[name]
         else:
+            type_.is_type_of = _is_release(type_.name)
             for name, field in type_.fields.items():
                 field.resolve = _reader(type_.name, schema.fields[type_.name][name], kind_of(field))
     for interface in interface_types(schema.core):
         interface.resolve_type = _type_name
+
+
+def _is_release(type_name: str) -> Callable[[object, GraphQLResolveInfo[Context]], bool]:
+    """graphql-core asks this of every object before it reads a field of it."""
+
+    def is_release(value: object, _: GraphQLResolveInfo[Context]) -> bool:
+        return isinstance(value, Released) and value.type == type_name
+
+    return is_release
 
 
 def _bind_part(type_: GraphQLObjectType) -> None:
@@ -47,15 +59,19 @@ def _bind_part(type_: GraphQLObjectType) -> None:
 
 def _reader(type_name: str, coordinate: Coordinate, kind: Kind | None) -> Reader:
     if coordinate.attribute == "id":
-        return _read_id
+        return _id_reader(coordinate.name)
     if kind is Kind.EDGE:
         return _edge_reader(type_name, coordinate)
     return _value_reader(coordinate)
 
 
-def _read_id(source: Released, info: GraphQLResolveInfo[Context]) -> str:
-    context = info.context
-    return context.session.global_id(source)
+def _id_reader(name: str) -> Reader:
+    def read(source: Released, info: GraphQLResolveInfo[Context]) -> str:
+        context = info.context
+        context.released.add(name)
+        return context.session.global_id(source)
+
+    return read
 
 
 def _value_reader(coordinate: Coordinate) -> Reader:
@@ -85,8 +101,7 @@ def _edge_reader(type_name: str, coordinate: Coordinate) -> Reader:
         if denied is not None:
             context.withhold(info.path, denied)
             return None
-        context.released.add(name)
-        return context.follow(edge, source, arguments, info.path)
+        return context.follow(edge, name, source, arguments, info.path)
 
     return read
 

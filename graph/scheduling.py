@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from graph.fields import edge, record, value
-from graph.lists import ClaimFilter, ClaimOrder, Connection
+from graph.lists import ClaimFilter, Connection
 from graph.node import Node
 from graph.people import Location, Patient, Practitioner
 from graph.values import Coding, Provenance
+from graph.vocabulary import ClaimOrder
 from portico.access.tags import Tag
 from portico.records.types import AppointmentStatus, SlotStatus
 from resolvers.pages import DEFAULT_PAGE

@@ -9,7 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import strawberry
-from graphql import GraphQLField, GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema
+from graphql import (
+    DirectiveDefinitionNode,
+    GraphQLField,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    TypeDefinitionNode,
+    get_named_type,
+    parse,
+)
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.field import StrawberryField
 
@@ -21,6 +30,10 @@ from portico.access.tags import Coordinate, Tag, TagTable
 
 class UntaggedCoordinate(TypeError):
     """A type or field of the schema says nothing about the data that it holds."""
+
+
+class UnguardedWay(TypeError):
+    """A field leads to values past the coordinates that guard them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +49,9 @@ class GraphSchema:
     fields: TagTable
 
 
-def build() -> GraphSchema:
-    """The schema. Raises `UntaggedCoordinate` if anything in it has no tag."""
-    declared = strawberry.Schema(query=Query, config=StrawberryConfig(scalar_map=SCALARS))
+def build(query: type = Query) -> GraphSchema:
+    """The schema below a query root. Raises `UntaggedCoordinate` if anything in it has no tag, `UnguardedWay` if one goes around them."""
+    declared = strawberry.Schema(query=query, config=StrawberryConfig(scalar_map=SCALARS))
     # Strawberry's only handle to the graphql-core schema that it made.
     core = declared._schema  # noqa: SLF001
     fields = {
@@ -50,7 +63,7 @@ def build() -> GraphSchema:
         type_name: {coordinate.attribute: coordinate for coordinate in coordinates.values()}
         for type_name, coordinates in fields.items()
     }
-    return GraphSchema(core, declared.as_str().strip() + "\n", tags, fields)
+    return GraphSchema(core, _sorted(declared.as_str()), tags, fields)
 
 
 def object_types(core: GraphQLSchema) -> list[GraphQLObjectType]:
@@ -84,9 +97,30 @@ def definition_of(field: GraphQLField) -> StrawberryField:
     return definition
 
 
+def _sorted(sdl: str) -> str:
+    """The same schema with its directives first and its types by name, whatever order they were found in."""
+    definitions: list[tuple[bool, str, str]] = []
+    for node in parse(sdl).definitions:
+        if isinstance(node, DirectiveDefinitionNode | TypeDefinitionNode) and node.loc:
+            is_type = isinstance(node, TypeDefinitionNode)
+            definitions.append((is_type, node.name.value, sdl[node.loc.start : node.loc.end]))
+    return "\n\n".join(text for _, _, text in sorted(definitions)) + "\n"
+
+
 def _coordinate(type_: GraphQLObjectType, name: str, field: GraphQLField) -> Coordinate:
     definition = definition_of(field)
     tag = next((directive.tag for directive in definition.directives if isinstance(directive, Guarded)), None)
     if tag is None or kind_of(field) is None:
         raise UntaggedCoordinate(f"{type_.name}.{name} has no tag; declare it with graph.fields.value or edge")
-    return Coordinate(f"{type_.name}.{name}", definition.python_name, Tag(tag), kind_of(field) is not Kind.VALUE)
+    leads_on = kind_of(field) is not Kind.VALUE
+    if leads_on and not _leads_to_records(field):
+        raise UnguardedWay(f"{type_.name}.{name} must lead to records; declare a value with graph.fields.value")
+    return Coordinate(f"{type_.name}.{name}", definition.python_name, Tag(tag), leads_on)
+
+
+def _leads_to_records(field: GraphQLField) -> bool:
+    """Whether what a field leads to is guarded there: a record, an interface of records, or a connection of them."""
+    type_ = get_named_type(field.type)
+    if isinstance(type_, GraphQLObjectType):
+        return not is_part(type_) or "edges" in type_.fields
+    return isinstance(type_, GraphQLInterfaceType)

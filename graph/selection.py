@@ -10,6 +10,8 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLError,
+    GraphQLField,
     GraphQLIncludeDirective,
     GraphQLInterfaceType,
     GraphQLNamedType,
@@ -117,6 +119,7 @@ class Selector:
         if name.startswith("__") or not isinstance(parent, GraphQLObjectType | GraphQLInterfaceType):
             return
         definition = parent.fields[name]
+        values = self._values(node, definition)
         for type_name in self._concrete(parent):
             coordinate = self._schema.fields.get(type_name, {}).get(name)
             if coordinate is None or type_name == "Query":
@@ -124,8 +127,15 @@ class Selector:
             self._selection.fields.setdefault(type_name, set()).add(coordinate.attribute)
             edge = EDGES.get((RecordType(type_name), coordinate.attribute))
             if edge is not None and edge.many:
-                self._judge(edge.target, get_argument_values(definition, node, self._variables))
+                self._judge(edge.target, values)
         self._set(node.selection_set, get_named_type(definition.type))
+
+    def _values(self, node: FieldNode, definition: GraphQLField) -> Mapping[str, object]:
+        """A field's arguments. What validation lets pass may still fail here: null for a variable of a default."""
+        try:
+            return get_argument_values(definition, node, self._variables)
+        except GraphQLError:
+            raise BadArgument(f"An argument of {node.name.value} does not have a value of its type.") from None
 
     def _judge(self, target: RecordType, values: Mapping[str, object]) -> None:
         try:

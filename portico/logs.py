@@ -37,9 +37,7 @@ KEYS: Final = frozenset(
         "logger",
         "revision",
         "count",
-        "attempt",
         "port",
-        "path",
         "missing",
     }
 )

@@ -39,7 +39,7 @@ from portico.edge.jwks import JwksCache, JwksConfig
 from portico.edge.metrics import Metrics, metrics_application
 from portico.edge.serving import metrics_server, server
 from portico.edge.tokens import Issuer, TokenVerifier
-from portico.records.errors import AuditUnavailable, PorticoError, StoreUnavailable
+from portico.records.errors import PolicyUnavailable, PorticoError, StoreUnavailable
 from portico.records.references import RecordType, SourceName, Tenant
 from portico.secret_files import read_key
 from portico.settings import Settings, SettingsRefused
@@ -53,9 +53,6 @@ from resolvers.seal import Seal
 from resolvers.session import note_call
 
 _log = logs.logger()
-
-SCHEDULING_REQUESTS_PER_SECOND = 10.0
-"""What the scheduling vendor's contract allows."""
 
 
 def _fhir(source: SourceName, tenant: Tenant, config: SourceConfig) -> Connector:
@@ -107,7 +104,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         trail = PostgresTrail(database, TrailConfig())
         stack.push_async_callback(trail.aclose)
         crosswalk = PostgresCrosswalk(database, CrosswalkConfig())
-        channels = {name: _channels(tenant, settings, metrics) for name, tenant in tenants.items()}
+        channels = {name: channels_of(tenant, settings, metrics) for name, tenant in tenants.items()}
         for of_tenant in channels.values():
             for channel in of_tenant:
                 stack.push_async_callback(channel.aclose)
@@ -134,7 +131,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
 
         async def missing() -> Sequence[str]:
             absent = [] if linked.is_set() else ["links"]
-            absent += [] if engine.revision else ["policy"]
+            absent += [] if _decides(engine) else ["policy"]
             absent += [] if await _answers(database) else ["store"]
             return absent + ([] if await keys.ready() else ["keys"])
 
@@ -194,20 +191,22 @@ async def _engine(settings: Settings) -> PolicyEngine:
     return await ServerEngine.start(ServerConfig(url=settings.opa_url, schemas=bundle.schemas))
 
 
-def _channels(tenant: TenantConfig, settings: Settings, metrics: Metrics) -> tuple[Channel, ...]:
+def channels_of(tenant: TenantConfig, settings: Settings, metrics: Metrics | None = None) -> tuple[Channel, ...]:
     """One channel for each source of a tenant. Raises `SettingsRefused` for a kind that no connector speaks."""
 
     def heard(report: CallReport) -> None:
         note_call(report)
-        metrics.source_called(report.source, report.status.value, report.milliseconds / 1_000)
+        if metrics is not None:
+            metrics.source_called(report.source, report.status.value, report.milliseconds / 1_000)
 
     channels: list[Channel] = []
     for name, source in tenant.sources.items():
         make = CONNECTORS.get(source.kind)
         if make is None:
             raise SettingsRefused(f"{source.place}.kind: unknown {source.kind}; known are {', '.join(CONNECTORS)}")
-        limit = SCHEDULING_REQUESTS_PER_SECOND if source.kind == "scheduling" else None
-        config = ChannelConfig(timeout_seconds=settings.source_timeout_seconds, requests_per_second=limit)
+        config = ChannelConfig(
+            timeout_seconds=settings.source_timeout_seconds, requests_per_second=source.requests_per_second
+        )
         channels.append(Channel(make(name, tenant.name, source), config, on_call=heard))
     return tuple(channels)
 
@@ -237,10 +236,17 @@ async def _keep_linking(
         await asyncio.sleep(interval_seconds)
 
 
+def _decides(engine: PolicyEngine) -> bool:
+    try:
+        return bool(engine.revision)
+    except PolicyUnavailable:
+        return False
+
+
 async def _answers(database: Database) -> bool:
     try:
         await database.fetch("select 1", seconds=1.0)
-    except (StoreUnavailable, AuditUnavailable):
+    except StoreUnavailable:
         return False
     return True
 

@@ -209,11 +209,11 @@ def _shown(value: object) -> str:
 
 
 def _unknown_names(environ: Mapping[str, str]) -> list[str]:
-    known = [_name(field) for field in Settings.model_fields]
+    known = {_name(field): field for field in Settings.model_fields}
     reasons = []
     for name in sorted(name for name in environ if name.upper().startswith(PREFIX) and name not in known):
-        nearest = difflib.get_close_matches(name.upper(), known, n=1)
-        reasons.append(f"{name} is not a setting" + (f"; did you mean {nearest[0]}?" if nearest else ""))
+        nearest = difflib.get_close_matches(name[len(PREFIX) :].lower(), known.values(), n=1)
+        reasons.append(f"{name} is not a setting" + (f"; did you mean {_name(nearest[0])}?" if nearest else ""))
     return reasons
 
 

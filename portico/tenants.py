@@ -7,6 +7,7 @@
     url = "https://ehr.example.org/fhir"
     client_secret_file = "secrets/riverbend-ehr"
 
+`kind` and `requests_per_second` (the vendor's rate limit, this process's share of it) are the same for every source.
 An option that ends in `_file` names a file, relative to this one, and stands for the secret in it. Which options there
 are is the connector's business: its configuration's fields say, see `SourceConfig.bind`.
 """
@@ -45,6 +46,8 @@ class SourceConfig:
     """Where it stands in the file, for messages: `tenants.riverbend.sources.ehr`."""
     kind: str
     """Which connector speaks to it."""
+    requests_per_second: float | None = None
+    """The source's rate limit, this process's share of it; None: it has none."""
     options: Mapping[str, Option] = field(default_factory=dict)
 
     def bind(self, config: type[Config], **given: object) -> Config:
@@ -122,7 +125,7 @@ def _source(place: str, table: Mapping[str, object], *, folder: Path, demo: bool
     kind = _text(table, "kind", place)
     options: dict[str, Option] = {}
     for key, value in table.items():
-        if key == "kind":
+        if key in ("kind", "requests_per_second"):
             continue
         if not isinstance(value, str | int | float | bool):
             raise SettingsRefused(f"{place}.{key}: must be text, a number or a boolean")
@@ -130,7 +133,15 @@ def _source(place: str, table: Mapping[str, object], *, folder: Path, demo: bool
             raise SettingsRefused(f"{place}.{key}: a secret is given as a file, by {key}{_FILE}")
         name = key.removesuffix(_FILE)
         options[name] = value if name == key else read_secret(folder / _text(table, key, place), demo=demo)
-    return SourceConfig(place=place, kind=kind, options=MappingProxyType(options))
+    rate = table.get("requests_per_second")
+    if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float) or rate <= 0):
+        raise SettingsRefused(f"{place}.requests_per_second: must be a number above 0")
+    return SourceConfig(
+        place=place,
+        kind=kind,
+        requests_per_second=None if rate is None else float(rate),
+        options=MappingProxyType(options),
+    )
 
 
 def _table(parent: Mapping[str, object], key: str, place: str) -> Mapping[str, object]:

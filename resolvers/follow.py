@@ -6,7 +6,8 @@ for each source (in chunks of its limit), one query for who they are about, one 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from portico.access.decisions import DecisionClass
 from portico.access.guard import Case, Released
@@ -21,6 +22,14 @@ from resolvers.session import Session
 from resolvers.translation import translated
 
 Key = tuple[By, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """Of which records the caller may know what a filter reveals, and of which what an ordering does."""
+
+    findable: Mapping[RecordId, bool]
+    sortable: Mapping[RecordId, bool]
 
 
 async def follow_one(session: Session, edge: Edge, parents: Sequence[Released]) -> list[Released | SourceError | None]:
@@ -49,7 +58,10 @@ async def follow_many(
     """A page of the records that each parent's edge leads to."""
     leads = await _leads(session, edge, parents)
     cases = [case for lead in leads if not isinstance(lead, SourceError) for case in lead]
-    usable = await _usable(session, edge.target, cases, arguments)
+    judge = _Judge(
+        findable=await _in_full(session, edge.target, cases, revealed(edge.target, arguments.conditions, None)),
+        sortable=await _in_full(session, edge.target, cases, revealed(edge.target, (), arguments.ordering)),
+    )
     conditions = await translated(session, edge.target, arguments.conditions)
     pages: list[Connection | CallerError] = []
     for parent, lead in zip(parents, leads, strict=True):
@@ -59,7 +71,7 @@ async def follow_many(
         place = (edge.origin.value, edge.name, session.global_id(parent))
         cursors = Cursors(session.seal, session.caller, place, arguments)
         try:
-            pages.append(await _page(session, lead, usable, conditions, cursors))
+            pages.append(await _page(session, lead, judge, conditions, cursors))
         except BadArgument as error:
             pages.append(error)
     return pages
@@ -68,18 +80,18 @@ async def follow_many(
 async def _page(
     session: Session,
     cases: Sequence[Case],
-    usable: Mapping[RecordId, bool],
+    judge: _Judge,
     conditions: Sequence[Condition] | None,
     cursors: Cursors,
 ) -> Connection:
     arguments = cursors.arguments
     by_id = {case.record.id: case for case in cases}
-    rows = [(case.record, usable[case.record.id]) for case in cases]
-    if conditions is None:
-        rows = []
-    elif conditions:
-        rows = [(record, full) for record, full in rows if full and matches(record, conditions)]
-    ordered = in_order(rows, arguments.ordering)
+    found = [
+        case.record
+        for case in cases
+        if conditions is not None and judge.findable[case.record.id] and matches(case.record, conditions)
+    ]
+    ordered = in_order(((record, judge.sortable[record.id]) for record in found), arguments.ordering)
     position = cursors.read()
     if position is not None:
         ids = [record.id.value for record in ordered]
@@ -98,14 +110,13 @@ async def _page(
     )
 
 
-async def _usable(
-    session: Session, target: RecordType, cases: Sequence[Case], arguments: ListArguments
+async def _in_full(
+    session: Session, target: RecordType, cases: Sequence[Case], attributes: Collection[str]
 ) -> dict[RecordId, bool]:
-    """For each case, whether everything that the criteria reveal of it is the caller's to know."""
-    attributes = revealed(target, arguments.conditions, arguments.ordering)
+    """For each case, whether these attributes of it are the caller's to know."""
     coordinates = [session.tags[target.value][attribute] for attribute in attributes]
     full = await session.guard.in_full(session.caller, cases, coordinates, session.tally)
-    return {case.record.id: usable for case, usable in zip(cases, full, strict=True)}
+    return {case.record.id: known for case, known in zip(cases, full, strict=True)}
 
 
 async def _leads(session: Session, edge: Edge, parents: Sequence[Released]) -> list[list[Case] | SourceError]:
@@ -159,7 +170,7 @@ async def _keys(session: Session, edge: Edge, parents: Sequence[Released]) -> li
             keys.append([(link.by, link.value)])
         else:
             keys.append([(By.VISIT, str(link))])
-    return keys if edge.target not in ABOUT_PATIENTS else await _worthwhile(session, edge, cases, keys)
+    return await _worthwhile(session, edge, cases, keys)
 
 
 async def _patient_keys(session: Session, edge: Edge, patients: Sequence[PatientId | None]) -> list[list[Key]]:
@@ -179,10 +190,10 @@ async def _patient_keys(session: Session, edge: Edge, patients: Sequence[Patient
 
 
 async def _worthwhile(session: Session, edge: Edge, cases: Sequence[Case], keys: list[list[Key]]) -> list[list[Key]]:
-    """Drop the keys of parents of whose patient the caller may see no record of the target type anyway."""
-    classes = [DecisionClass(edge.target.value, case.relationships) for case in cases]
-    visible = await session.guard.admits(session.caller, set(classes), session.tally)
-    return [
-        of_parent if class_ in visible or case.patient is None else []
-        for case, class_, of_parent in zip(cases, classes, keys, strict=True)
+    """Drop the keys of parents from which the caller may see no record of the target type anyway."""
+    about_patients = edge.target in ABOUT_PATIENTS
+    classes = [
+        DecisionClass(edge.target.value, case.relationships if about_patients else frozenset()) for case in cases
     ]
+    visible = await session.guard.admits(session.caller, set(classes), session.tally)
+    return [of_parent if class_ in visible else [] for class_, of_parent in zip(classes, keys, strict=True)]

@@ -1,20 +1,21 @@
 """List roots: what could be visible is asked of the policies first and pushed into the source's own query.
 
-The scope is only a pre-filter: every row that comes back is decided again, and rows that fall out are made up for, so
-that a page is full or the last one.
+The scope is only a pre-filter: every row that comes back is decided again, and rows that fall out are made up for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from portico.access.decisions import DecisionClass, Scope
-from portico.access.guard import Released
+from portico.access.guard import Case
+from portico.records.errors import BadArgument
 from portico.records.references import RecordType
 from portico.records.search import Condition, Hit, Op, Search
 from resolvers.criteria import Ordering, revealed
 from resolvers.edges import ABOUT_PATIENTS
-from resolvers.pages import PAGE_LIMIT, Connection, Cursors, ListArguments, connection
+from resolvers.pages import EMPTY, PAGE_LIMIT, Connection, Cursors, ListArguments, connection
 from resolvers.session import STANDINGS_LIMIT, Session
 from resolvers.translation import translated
 
@@ -23,35 +24,56 @@ ROUNDS_LIMIT = 10
 
 KNOWN_RELATIONSHIPS = ("self", "guardian", "care_team", "scheduled", "same_organization")
 
+Row = tuple[Case, Hit]
+
 
 async def list_records(session: Session, type_: RecordType, arguments: ListArguments) -> Connection:
-    """One page of a list root. Cost: one decision, one query for the scope, one source call for a page."""
+    """One page of a list root. Cost: one decision, one query for the scope, one source call for a page.
+
+    A page is full or the last one. Only where `ROUNDS_LIMIT` pages of the source hold too little to see, it ends
+    early, and its end cursor goes on from there.
+    """
     cursors = Cursors(session.seal, session.caller, (type_.value,), arguments)
     position = cursors.read()
     scope = await session.decisions.scope(session.caller, type_.value, session.tally)
     if scope.empty or not await _may_reveal(session, type_, scope, arguments.conditions):
-        return connection((), more=False)
-    conditions = await translated(session, type_, arguments.conditions)
-    narrowed = await _narrowed(session, type_, scope, conditions)
+        return EMPTY
+    narrowed = await _narrowed(session, type_, scope, await translated(session, type_, arguments.conditions))
     if narrowed is None or arguments.first == 0:
-        return connection((), more=False)
+        return EMPTY
+    ordering = arguments.ordering if await _may_order(session, type_, scope, arguments.ordering) else Ordering("id")
+    if position is not None and position[0] != ordering.field:
+        raise BadArgument("after belongs to an order that this list no longer has; start again.")
     search = Search(
         type=type_,
         where=narrowed,
-        order=arguments.ordering.field if await _may_order(session, type_, scope, arguments.ordering) else "id",
-        descending=arguments.ordering.descending,
+        order=ordering.field,
+        descending=ordering.descending,
         limit=min(arguments.first + 1, PAGE_LIMIT),
-        after=None if position is None else position[0],
+        after=None if position is None else position[1],
     )
-    rows = await _visible_rows(session, search, arguments)
+    rows, unseen = await _visible_rows(session, search, revealed(type_, arguments.conditions, ordering), arguments)
     page = rows[: arguments.first]
-    return connection([(released, cursors.make((hit.position,))) for released, hit in page], more=len(rows) > len(page))
+    released = await session.release([case for case, _ in page])
+    return connection(
+        [
+            (release, cursors.make((ordering.field, hit.position)))
+            for release, (_, hit) in zip(released, page, strict=True)
+            if release is not None
+        ],
+        more=len(rows) > len(page) or unseen is not None,
+        end=None if unseen is None else cursors.make((ordering.field, unseen)),
+    )
 
 
-async def _visible_rows(session: Session, search: Search, arguments: ListArguments) -> list[tuple[Released, Hit]]:
-    """Visible rows in order, one more than a page if there are so many."""
-    rows: list[tuple[Released, Hit]] = []
-    attributes = revealed(search.type, arguments.conditions, None)
+async def _visible_rows(
+    session: Session, search: Search, attributes: frozenset[str], arguments: ListArguments
+) -> tuple[list[Row], str | None]:
+    """Rows that may be seen, in order, more than a page if there are so many; else where looking was given up, if so.
+
+    A row of which the caller may not know in full what the criteria reveal (`attributes`) is none of them.
+    """
+    rows: list[Row] = []
     coordinates = [session.tags[search.type.value][attribute] for attribute in attributes]
     for _ in range(ROUNDS_LIMIT):
         page = await session.search(search)
@@ -59,25 +81,16 @@ async def _visible_rows(session: Session, search: Search, arguments: ListArgumen
             session.learn(hit.record)
         cases = await session.cases([hit.record for hit in page.hits])
         full = await session.guard.in_full(session.caller, cases, coordinates, session.tally)
-        usable = [(case, hit) for case, hit, known in zip(cases, page.hits, full, strict=True) if known]
-        wanted = usable[: arguments.first + 1 - len(rows)]
-        released = await session.release([case for case, _ in wanted])
-        rows += [(release, hit) for release, (_, hit) in zip(released, wanted, strict=True) if release is not None]
-        if len(rows) > arguments.first or not page.more or not page.hits:
-            break
-        search = _from(search, wanted[-1][1] if len(wanted) < len(usable) else page.hits[-1])
-    return rows
-
-
-def _from(search: Search, hit: Hit) -> Search:
-    return Search(
-        type=search.type,
-        where=search.where,
-        order=search.order,
-        descending=search.descending,
-        limit=search.limit,
-        after=hit.position,
-    )
+        seen = {case.record.id for case in await session.admitted(cases)}
+        rows += [
+            (case, hit)
+            for case, hit, known in zip(cases, page.hits, full, strict=True)
+            if known and case.record.id in seen
+        ]
+        if len(rows) > arguments.first or not page.more:
+            return rows, None
+        search = replace(search, after=page.hits[-1].position, limit=PAGE_LIMIT)
+    return rows, search.after
 
 
 async def _may_reveal(session: Session, type_: RecordType, scope: Scope, conditions: Sequence[Condition]) -> bool:

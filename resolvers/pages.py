@@ -61,15 +61,15 @@ class Connection:
     page_info: PageInfo
 
 
-def connection(rows: Sequence[tuple[Released, str]], *, more: bool) -> Connection:
-    """A page of released records with their cursors."""
+def connection(rows: Sequence[tuple[Released, str]], *, more: bool, end: str | None = None) -> Connection:
+    """A page of released records with their cursors. `end` is where to go on, if not after the last of them."""
     edges = tuple(ReleasedEdge(node, cursor) for node, cursor in rows)
     return Connection(
         edges,
         PageInfo(
             has_next_page=more,
             start_cursor=edges[0].cursor if edges else None,
-            end_cursor=edges[-1].cursor if edges else None,
+            end_cursor=end or (edges[-1].cursor if edges else None),
         ),
     )
 

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-MAX_NAME_LENGTH = 512
-"""Characters; a longer name was never issued."""
+MAX_NAME_LENGTH = 4_096
+"""Characters; a longer name is never issued. A source's own position on a page may be part of one."""
 
 
 class Seal:
@@ -31,7 +31,10 @@ class Seal:
         self._sealed = lru_cache(maxsize=65_536)(self._seal)
 
     def seal(self, meant_for: tuple[str, ...], parts: tuple[str, ...]) -> str:
-        """The opaque name of `parts`, good only where the same `meant_for` is given again."""
+        """The opaque name of `parts`, good only where the same `meant_for` is given again.
+
+        Raises `ValueError` where it would be too long to be read.
+        """
         return self._sealed(meant_for, parts)
 
     def open(self, meant_for: tuple[str, ...], name: str) -> tuple[str, ...] | None:
@@ -48,7 +51,10 @@ class Seal:
 
     def _seal(self, meant_for: tuple[str, ...], parts: tuple[str, ...]) -> str:
         sealed = self._cipher.encrypt(_join(parts), [_join(meant_for)])
-        return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode("ascii")
+        name = base64.urlsafe_b64encode(sealed).rstrip(b"=").decode("ascii")
+        if len(name) > MAX_NAME_LENGTH:
+            raise ValueError("the parts are too long for a name")
+        return name
 
 
 def _join(parts: tuple[str, ...]) -> bytes:

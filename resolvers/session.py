@@ -355,9 +355,9 @@ class Session:
         for type_, new in by_type.items():
             fields = self.want(type_).fields
             for case, released in zip(new, await self.guard.release(self.caller, new, fields, self.tally), strict=True):
-                kept = None if _orphaned(case) else released
-                self._released[case.record.id] = kept
-                if kept is not None:
+                # Two paths may have come here at once; the first release stands.
+                kept = self._released.setdefault(case.record.id, None if _orphaned(case) else released)
+                if kept is not None and kept is released:
                     self._cases[kept] = case
                     if case.patient is not None:
                         self.ledger.patients.add(case.patient)

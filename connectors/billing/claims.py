@@ -141,7 +141,7 @@ def _reference(type_: RecordType, by: By, value: str | None) -> Reference | None
 
 def _date(value: str | None) -> date | None:
     """A CCYYMMDD date; zeros, blanks and days that never were are no date."""
-    if not value or len(value) != len("CCYYMMDD") or not value.isdecimal():
+    if not value or len(value) != len("CCYYMMDD") or not (value.isascii() and value.isdigit()):
         return None
     try:
         return date(int(value[:4]), int(value[4:6]), int(value[6:]))

@@ -29,9 +29,10 @@ DEATHS: Final = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     ConnectionError,
 )
-"""How it shows that a pooled connection has died. Reading again on another one is harmless."""
+"""How it shows that a pooled session has died. Reading again on another one is harmless."""
 
 FAILURES: Final = (
     asyncpg.PostgresError,
@@ -70,7 +71,7 @@ class Database:
     async def read(self, statement: Statement, *, deadline: float) -> Sequence[Row]:
         """The rows of a statement, by `deadline` (a `time.monotonic()` reading). Cost: one statement.
 
-        A connection that turns out to be dead is replaced once. Raises the source's three errors and nothing else.
+        A session that turns out to be dead is replaced once. Raises the source's three errors and nothing else.
         """
         remaining_seconds = deadline - time.monotonic()
         if remaining_seconds <= 0:
@@ -97,17 +98,19 @@ class Database:
 
     async def _fetch(self, statement: Statement) -> Sequence[Row]:
         pool = await self._opened()
-        connection = await pool.acquire()
         try:
-            return await self._fetch_on(pool, connection, statement)
+            return await self._fetch_on(pool, await pool.acquire(), statement)
         except DEATHS:
-            connection = await pool.acquire()
-            return await self._fetch_on(pool, connection, statement)
+            died_at = time.monotonic()
+        return await self._fetch_on(pool, await _acquire_opened_after(died_at, pool), statement)
 
     async def _fetch_on(self, pool: _Pool, connection: _Proxy, statement: Statement) -> Sequence[Row]:
         try:
-            with cast("MeteredConnection", connection).meter.weighing():
+            with _metered(connection).meter.weighing():
                 rows = await connection.fetch(statement.sql, *statement.arguments)
+        except DEATHS:
+            connection.terminate()
+            raise
         except BaseException:
             self._release_later(pool, connection)
             raise
@@ -152,7 +155,7 @@ class Database:
         )
 
     async def _prepare(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
-        metered = cast("MeteredConnection", connection)
+        metered = _metered(connection)
         await metered.weigh_answers(self._config.answer_limit_bytes)
         with metered.meter.weighing():
             read_only = await connection.fetchval(SQL["session_is_read_only"])
@@ -172,13 +175,26 @@ class Database:
                 return SourceInvalid(source, "The source system's answer is too large.")
             case (
                 asyncpg.SyntaxOrAccessError()
-                | asyncpg.InternalClientError()
+                | asyncpg.exceptions.ProtocolError()
                 | asyncpg.exceptions.DataError()
                 | ValueError()
                 | BufferError()
             ):
                 return SourceInvalid(source)
         return SourceUnavailable(source)
+
+
+def _metered(connection: _Proxy | asyncpg.Connection[asyncpg.Record]) -> MeteredConnection:
+    return cast("MeteredConnection", connection)
+
+
+async def _acquire_opened_after(moment: float, pool: _Pool) -> _Proxy:
+    """A session younger than a death: those that were open then may be as dead without having noticed."""
+    while True:
+        connection = await pool.acquire()
+        if _metered(connection).opened_at >= moment:
+            return connection
+        connection.terminate()
 
 
 async def _release(pool: _Pool, connection: _Proxy) -> None:

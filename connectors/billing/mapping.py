@@ -16,6 +16,9 @@ from portico.records.types import ClaimStatus, ClaimType
 
 SHIPPED: Final = Path(__file__).with_name("mapping.toml")
 
+IDENTIFIER_COLUMNS: Final = frozenset({"chart_no", "mbr_id"})
+"""The columns of subscribers that identify them elsewhere."""
+
 
 @dataclass(frozen=True, slots=True)
 class IdentifierKind:
@@ -54,6 +57,8 @@ class BillingMapping:
             raise ValueError(f"it needs exactly {', '.join(field.name for field in fields(cls))}")
         if not document["version"] or len(document["currency"]) != len("USD"):
             raise ValueError("version and currency are texts")
+        if document["identifiers"].keys() != IDENTIFIER_COLUMNS:
+            raise ValueError(f"identifiers are exactly {', '.join(sorted(IDENTIFIER_COLUMNS))}")
         return cls(
             version=str(document["version"]),
             currency=str(document["currency"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -57,9 +58,12 @@ class MeteredConnection(asyncpg.Connection):
     """
 
     meter: Meter
+    opened_at: float
+    """A `time.monotonic()` reading."""
 
     async def weigh_answers(self, limit_bytes: int) -> None:
         """From now on no answer may weigh more than this. Cost: none at the source."""
+        self.opened_at = time.monotonic()
         self.meter = Meter(limit_bytes, self.terminate)
         await self.set_type_codec(
             "text", schema="pg_catalog", encoder=str.encode, decoder=self.meter.decode, format="binary"

@@ -22,7 +22,7 @@ class FhirConfig:
 
     source: SourceName
     tenant: Tenant
-    base_url: str
+    url: str
     """The server's base: `https://ehr.example/r4`."""
     token_url: str
     client_id: str
@@ -42,7 +42,7 @@ class FhirConfig:
     """The longest Retry-After that is waited for, deadlines permitting."""
 
     def __post_init__(self) -> None:
-        for url in (self.base_url, self.token_url):
+        for url in (self.url, self.token_url):
             parts = urlsplit(url)
             confidential = parts.scheme == "https" or (parts.scheme == "http" and _loopback(parts.hostname))
             if not confidential or not parts.hostname or parts.query or parts.fragment or parts.username is not None:

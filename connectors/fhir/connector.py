@@ -73,14 +73,13 @@ class FhirConnector:
         names = {*wanted_elements(type_, call.attributes), *(("identifier",) if system else ())}
         count = min(len(keys), self._config.page_size) if by is By.ID else self._config.page_size
         parameters = [question, ("_elements", ",".join(sorted(names))), ("_count", str(count))]
-        found: dict[str, Record] = {}
+        asked, found = frozenset(keys), dict[str, Record]()
         async with aclosing(self._pages(call, RESOURCES[type_].type, parameters, self._config.page_limit)) as pages:
             async for page in pages:
                 for resource, record in self._records(type_, page, call.attributes):
-                    if not self._names(record, resource, by, system).isdisjoint(keys):
-                        found[record.id.value] = record
-                        continue
-                    raise SourceInvalid(self.source, "The source system answered about something not asked for.")
+                    if asked.isdisjoint(self._names(record, resource, by, system)):
+                        raise self._foreign()
+                    found[record.id.value] = record
         return list(found.values())
 
     async def search(self, call: CallContext, search: Search) -> Page:
@@ -177,7 +176,7 @@ class FhirConnector:
             rest = Searchset(page.resources[skip:][: search.limit - len(hits)], page.following)
             for place, (_, record) in enumerate(self._records(search.type, rest, call.attributes), start=skip + 1):
                 if any(record.id.value not in ids for ids in allowed):
-                    raise SourceInvalid(self.source, "The source system answered about something not asked for.")
+                    raise self._foreign()
                 passed = start.passed + len(hits) + 1
                 ends = place == len(page.resources) and page.following is not None
                 after = Position(passed, 0, page.following or "") if ends else Position(passed, place, link)
@@ -196,11 +195,11 @@ class FhirConnector:
             for record in read:
                 yield resource, record
 
-    def _names(self, record: Record, resource: Json, by: By, system: str | None) -> set[str | None]:
+    def _names(self, record: Record, resource: Json, by: By, system: str | None) -> Sequence[str | None]:
         """The keys by which a record may have been asked for."""
         if system is not None:
-            return {*identifier_values(resource.get("identifier"), self._mapping.canonical_systems, system)}
-        return {record.id.value if by is By.ID else record.subject}
+            return identifier_values(resource.get("identifier"), self._mapping.canonical_systems, system)
+        return (record.id.value if by is By.ID else record.subject,)
 
     def _reading(self) -> Reading:
         return Reading(
@@ -216,6 +215,9 @@ class FhirConnector:
             yield
         except Malformed as reason:
             raise SourceInvalid(self.source, f"The source system's answer can't be used: {reason}.") from None
+
+    def _foreign(self) -> SourceInvalid:
+        return SourceInvalid(self.source, "The source system answered about something not asked for.")
 
     def _lost(self) -> SourceUnavailable:
         return SourceUnavailable(self.source, "The source system lost a search before its last page.")

@@ -71,24 +71,32 @@ class FhirMapping:
             raise ValueError(f"identifiers are exactly {', '.join(sorted(_CANONICAL))}")
         if not isinstance(document["version"], str) or not document["version"]:
             raise ValueError("version is a text")
-        named = [(own, name) for name, owns in document["identifiers"].items() for own in owns]
+        systems_of = {name: _texts(owns) for name, owns in document["identifiers"].items()}
+        named = [(own, name) for name, owns in systems_of.items() for own in owns]
         if len(dict(named)) != len(named):
             raise ValueError("an identifier system stands for two things")
         return cls(
             version=document["version"],
             canonical_systems={own: _CANONICAL[name] for own, name in named},
-            own_systems={_CANONICAL[name]: owns[0] for name, owns in document["identifiers"].items()},
+            own_systems={_CANONICAL[name]: owns[0] for name, owns in systems_of.items()},
             labels={
-                (system, code): str(label)
+                (system, code): label
                 for system, codes in document["labels"].items()
-                for code, label in codes.items()
+                for code, label in zip(codes, _texts([*codes.values()]), strict=True)
             },
             genders=_words(document["gender"], Gender),
             encounter_statuses=_words(document["encounter_status"], EncounterStatus),
             coverage_statuses=_words(document["coverage_status"], CoverageStatus),
-            care_teams_in_force=frozenset(document["care_team"]["in_force"]),
+            care_teams_in_force=frozenset(_texts(document["care_team"]["in_force"])),
         )
 
 
 def _words(table: Mapping[str, str], enum: type[_Word]) -> dict[str, _Word]:
     return {code: enum(word) for code, word in table.items()}
+
+
+def _texts(values: object) -> list[str]:
+    """A list of texts, with at least one."""
+    if not isinstance(values, list) or not values or not all(isinstance(value, str) for value in values):
+        raise ValueError("a list of texts has something else, or nothing")
+    return values

@@ -36,12 +36,11 @@ def address(base: URL, link: str) -> URL:
     """The absolute address of a link. Raises `Malformed` unless it lies under `base`, which ends with a slash."""
     try:
         target = base.join(URL(link, encoded=True))
+        stays = target.origin() == base.origin() and target.user is None and not target.fragment
+        under = f"{target.path}/".startswith(base.path) and not {".", ".."} & {*target.path.split("/")}
     except ValueError:
         raise Malformed("a link can't be read") from None
-    same_place = target.origin() == base.origin() if target.absolute and target.host else False
-    climbs = any(part in {"..", "."} for part in target.path.split("/"))
-    under = f"{target.path}/".startswith(base.path)
-    if not same_place or climbs or not under or target.user is not None or target.fragment:
+    if not stays or not under or target == base:
         raise Malformed("a link leads away from the source system")
     return target
 

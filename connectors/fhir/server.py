@@ -70,7 +70,7 @@ class FhirServer:
     def __init__(self, config: FhirConfig) -> None:
         self._config = config
         self._source = config.source
-        self.base = URL(config.base_url.rstrip("/") + "/")
+        self.base = URL(config.url.rstrip("/") + "/")
         self._transport = Transport(config.source, connection_limit=config.connection_limit)
         self._credentials = Credentials(config, self._transport)
 

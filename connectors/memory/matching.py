@@ -11,6 +11,7 @@ from portico.records.types import Record
 from portico.records.values import Identifier
 
 _PATHS: Final = {
+    "id": "id.value",
     "patient": "subject",
     "family": "name.family",
     "given": "name.given",

@@ -23,7 +23,7 @@ import fastjsonschema
 from portico.access.documents import Json, Unreadable, parse_json, parse_yaml
 from portico.records.errors import Fault
 
-_DATA_NAMES = {"data.yaml": parse_yaml, "data.yml": parse_yaml, "data.json": parse_json}
+_DATA_NAMES = {"data.yaml", "data.yml", "data.json"}
 _POLICY_SUFFIXES = {".rego", ".yaml", ".yml", ".json"}
 _CAPABILITIES = PurePosixPath("capabilities.json")
 _SCHEMAS = PurePosixPath("schemas")
@@ -93,7 +93,7 @@ def bundle_of(files: Files) -> Bundle:
         if name.suffix == ".rego":
             modules[str(name)] = text
         elif name == _CAPABILITIES:
-            builtins = _builtins(parse_json(text))
+            builtins = _builtins(_parsed(name, text))
         elif name.is_relative_to(_SCHEMAS):
             schemas[str(name.relative_to(_SCHEMAS).with_suffix(""))] = _parsed(name, text)
         elif name.name in _DATA_NAMES:

@@ -16,10 +16,9 @@ import yaml
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
 _LITERAL = re.compile(r"true|false|null|-?(0|[1-9][0-9]{0,14})")
-_SINGLE_LETTER_BOOLEAN = re.compile(r"[yYnN]")
+_OTHERWISE_READ = re.compile(r"[yYnN]|[-+.]?[0-9][-+.0-9_eE]*")
+"""Text to YAML 1.1 as PyYAML knows it, a boolean or a number to others."""
 _TEXT = "tag:yaml.org,2002:str"
-_LIST = "tag:yaml.org,2002:seq"
-_TABLE = "tag:yaml.org,2002:map"
 _DEPTH_LIMIT = 32
 
 
@@ -34,8 +33,8 @@ def parse_yaml(text: str) -> Json:
     """
     try:
         events = list(yaml.parse(text, Loader=yaml.SafeLoader))
-        if any(getattr(event, "anchor", None) for event in events):
-            raise Unreadable("anchors and aliases are not used here")
+        if any(getattr(event, "anchor", None) or getattr(event, "tag", None) for event in events):
+            raise Unreadable("anchors, aliases and tags are not used here")
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except (yaml.YAMLError, RecursionError) as error:
         raise Unreadable(" ".join(str(error).split())) from None
@@ -57,11 +56,11 @@ def _value(node: yaml.Node, depth: int) -> Json:
     match node:
         case yaml.ScalarNode():
             return _scalar(node)
-        case yaml.SequenceNode() if node.tag == _LIST:
+        case yaml.SequenceNode():
             return [_value(item, depth + 1) for item in node.value]
-        case yaml.MappingNode() if node.tag == _TABLE:
+        case yaml.MappingNode():
             return _table(node, depth)
-    raise _unreadable(node, "tags are not used here")
+    raise _unreadable(node, "not a value")
 
 
 def _table(node: yaml.MappingNode, depth: int) -> Json:
@@ -79,13 +78,11 @@ def _table(node: yaml.MappingNode, depth: int) -> Json:
 def _scalar(node: yaml.ScalarNode) -> Json:
     text: str = node.value
     if node.style is not None:
-        if node.tag != _TEXT:
-            raise _unreadable(node, "tags are not used here")
         return text
     if _LITERAL.fullmatch(text):
         value: Json = json.loads(text)
         return value
-    if node.tag != _TEXT or _SINGLE_LETTER_BOOLEAN.fullmatch(text):
+    if node.tag != _TEXT or _OTHERWISE_READ.fullmatch(text):
         raise _unreadable(node, "this word means different things to different parsers; quote it")
     return text
 

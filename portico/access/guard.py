@@ -82,7 +82,7 @@ class Guard:
     ) -> frozenset[DecisionClass]:
         """The classes of which anything at all is visible; asked before a source is, so that no one fetches in vain."""
         decisions = await self._decisions.classes(caller, classes, tally)
-        return frozenset(class_ for class_, decision in decisions.items() if decision.visible)
+        return frozenset(class_ for class_, decision in decisions.items() if self._shows(class_, decision))
 
     async def release(
         self, caller: Caller, cases: Sequence[Case], wanted: frozenset[str], tally: Tally
@@ -97,7 +97,7 @@ class Guard:
         released: list[Released | None] = []
         for case, class_ in zip(cases, classes, strict=True):
             decision = decisions[class_]
-            if not decision.visible:
+            if not self._shows(class_, decision):
                 released.append(None)
                 continue
             projection = projections.get(class_)
@@ -120,6 +120,11 @@ class Guard:
             for class_, decision in decisions.items()
         }
         return [full[class_] for class_ in classes]
+
+    def _shows(self, class_: DecisionClass, decision: Decision) -> bool:
+        """Whether anything is told of such a record; of one whose id may not be told, nothing is."""
+        id_ = self._tags[class_.type].get("id")
+        return decision.visible and (id_ is None or decision.in_full(id_))
 
     def _project(self, type_name: str, decision: Decision, wanted: frozenset[str]) -> _Projection:
         projection = _Projection(decision.decision_id)

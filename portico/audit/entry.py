@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -12,12 +11,10 @@ from typing import Final
 import orjson
 
 from portico.records.errors import AuditUnavailable
-from portico.records.references import PatientId, Tenant
+from portico.records.references import PatientId, Tenant, is_patient_id
 
 ENCODING: Final = "portico.audit.1"
 """Names the encoding below; a row of another encoding would name another."""
-
-_PATIENT_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 class Outcome(StrEnum):
@@ -66,7 +63,7 @@ class AuditEntry:
     def __post_init__(self) -> None:
         if self.at.tzinfo is None or not self.tenant:
             raise AuditUnavailable
-        if not all(map(_PATIENT_ID.fullmatch, self.patients)):
+        if not all(map(is_patient_id, self.patients)):
             raise AuditUnavailable
         for text in _texts(self):
             if "\x00" in text or not _is_unicode(text):

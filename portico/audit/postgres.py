@@ -13,7 +13,7 @@ from portico.audit.chain import ChainCheck, StoredRow
 from portico.audit.entry import AuditEntry, Outcome
 from portico.audit.trail import GENESIS, AuditRow, ChainHead, ChainReport
 from portico.records.errors import AuditUnavailable, StoreUnavailable
-from portico.records.references import PatientId, Tenant
+from portico.records.references import PatientId, Tenant, is_patient_id
 from portico.store.database import Connection, Database, unsafe_message
 from portico.store.queries import load_queries
 
@@ -109,6 +109,8 @@ class PostgresTrail:
 
     async def seen(self, tenant: Tenant, patient: PatientId, *, limit: int = 1000) -> Sequence[AuditRow]:
         """See `AuditTrail.seen`."""
+        if not is_patient_id(patient):
+            return []
         return [
             AuditRow(number=row["number"], recorded_at=row["recorded_at"], entry=_entry(row))
             for row in await self._database.fetch(_SQL["seen"], tenant, patient, limit)

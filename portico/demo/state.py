@@ -6,19 +6,18 @@ import contextlib
 import fcntl
 import os
 import secrets
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import orjson
 
 from portico.demo.children import DemoFailed
+from portico.demo.tenants_file import TITLES
 
-MAIN: Final = "riverbend"
-OTHER: Final = "harbor"
-TITLES: Final[Mapping[str, str]] = {MAIN: "Riverbend Clinics", OTHER: "Harbor Clinics"}
-SIZES: Final[Mapping[str, int]] = {MAIN: 60, OTHER: 12}
 SOURCES: Final = ("ehr", "scheduling", "billing")
 
 _KEY_BYTES: Final = 32
@@ -26,7 +25,7 @@ _KEY_BYTES: Final = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """Where a running demo is to be found, for `portico token` and `portico sandbox`. Its file is for its owner alone."""
+    """Where a running demo is to be found, for `portico token`, `portico sandbox` and `portico audit`."""
 
     url: str
     identity_url: str
@@ -76,6 +75,19 @@ class State:
         path = self.secrets / name
         _keep(path, secrets.token_urlsafe(_KEY_BYTES).encode())
         return path.read_text()
+
+    def identity_port(self) -> int:
+        """The identity provider's port in the last run, so that its tokens stay good; 0 where that is not free."""
+        try:
+            port = int((self.folder / "identity-port").read_text())
+            with socket.create_server(("127.0.0.1", port)):
+                return port
+        except (OSError, ValueError):
+            return 0
+
+    def keep_identity_port(self, url: str) -> None:
+        """Remember where the identity provider listens."""
+        (self.folder / "identity-port").write_text(str(urlsplit(url).port))
 
     def prepare(self) -> None:
         """Make the folders and every secret that is missing."""

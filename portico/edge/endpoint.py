@@ -40,7 +40,7 @@ class Endpoint:
         purpose = choose_purpose(http.headers, principal)
         media_type = http.state.media_type = negotiate(http.headers.getlist("accept"))
         require_json(http.headers.getlist("content-type"), http.headers.getlist("content-encoding"))
-        if http.url.query:
+        if http.scope["query_string"]:
             raise InvalidRequest("The address takes no parameters.")
         request = understand(
             await read(

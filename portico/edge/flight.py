@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from portico.access.principal import Caller
 from portico.edge.metrics import Metrics
-from portico.records.errors import DeadlineExceeded, Overloaded
+from portico.records.errors import DeadlineExceeded, Fault, Overloaded
 from portico.records.exchange import Answer, GraphQLRequest
 
 _GRACE_SECONDS: Final = 0.5
@@ -53,6 +53,8 @@ class Flights:
         seconds_left = caller.deadline - time.monotonic() + _GRACE_SECONDS
         try:
             await asyncio.wait({work, gone}, timeout=seconds_left, return_when=asyncio.FIRST_COMPLETED)
+            if work.cancelled():
+                raise Fault("The executor ended without an answer.")
             if work.done():
                 return work.result()
             raise ClientGone if gone.done() else DeadlineExceeded

@@ -46,7 +46,7 @@ class Echo:
     """
 
     seconds: float = 0.0
-    error: Exception | None = None
+    error: BaseException | None = None
     executed: bool = True
     callers: list[Caller] = field(default_factory=list)
     cancelled: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType
@@ -14,6 +15,13 @@ SourceName = NewType("SourceName", str)
 
 PatientId = NewType("PatientId", str)
 """Portico's own canonical id of a patient: a UUID, meaningless outside the crosswalk."""
+
+_PATIENT_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+def is_patient_id(text: str) -> bool:
+    """Whether a text has the form of a canonical patient id: a UUID as Portico writes it."""
+    return _PATIENT_ID.fullmatch(text) is not None
 
 
 class RecordType(StrEnum):

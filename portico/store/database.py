@@ -41,7 +41,7 @@ def is_transient(error: BaseException) -> bool:
     """Whether the same call may succeed on a new connection: backends die, servers restart, deadlocks are broken."""
     if isinstance(error, _OWN_DOING):
         return False
-    closed = isinstance(error, asyncpg.InterfaceError) and "closed" in str(error)
+    closed = isinstance(error, asyncpg.InterfaceError) and "connection is closed" in str(error)
     return closed or isinstance(error, _CONNECTION_GONE)
 
 

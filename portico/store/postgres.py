@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from uuid import UUID
 
 import asyncpg
 
 from portico.access.principal import Principal
 from portico.records.people import Relation
-from portico.records.references import PatientId, SourceName, Tenant
+from portico.records.references import PatientId, SourceName, Tenant, is_patient_id
 from portico.store.crosswalk import (
     RELATIONSHIPS,
     Assurance,
@@ -57,7 +56,7 @@ class PostgresCrosswalk:
         self, principal: Principal, patients: Collection[PatientId], *, at: datetime
     ) -> Mapping[PatientId, Standing]:
         """See `Crosswalk.standings_of`."""
-        wanted = [patient for patient in patients if _is_patient_id(patient)]
+        wanted = [patient for patient in patients if is_patient_id(patient)]
         if not wanted:
             return {}
         found = await self._read(_BY_PATIENTS, principal, claims_of(principal), at, wanted)
@@ -132,13 +131,13 @@ class PostgresCrosswalk:
         self, tenant: Tenant, *, guardian: str, patient: PatientId, start: datetime | None, end: datetime | None
     ) -> bool:
         """See `Crosswalk.grant_guardianship`."""
-        if not _is_patient_id(patient):
+        if not is_patient_id(patient):
             return False
         return bool(await self._database.fetch(_SQL["grant_guardianship"], tenant, patient, guardian, start, end))
 
     async def revoke_guardianship(self, tenant: Tenant, *, guardian: str, patient: PatientId) -> bool:
         """See `Crosswalk.revoke_guardianship`."""
-        if not _is_patient_id(patient):
+        if not is_patient_id(patient):
             return False
         return bool(await self._database.fetch(_SQL["revoke_guardianship"], tenant, patient, guardian))
 
@@ -179,10 +178,3 @@ def _link(row: asyncpg.Record) -> Link:
         assurance=Assurance(row["assurance"]),
         rule=Rule(row["rule"]),
     )
-
-
-def _is_patient_id(text: str) -> bool:
-    try:
-        return str(UUID(text)) == text
-    except ValueError:
-        return False

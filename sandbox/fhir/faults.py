@@ -15,9 +15,6 @@ from sandbox.control import Control, Mode
 from sandbox.fhir.datatypes import Json
 from sandbox.fhir.refusals import FHIR_JSON, Refusal
 
-MODES = frozenset(Mode)
-"""Everything that `Control` knows."""
-
 FOREIGN = "http://elsewhere.invalid/fhir/Patient?_cursor=stolen"
 _CHUNK = b" " * 65_536
 _CHUNKS = 2_048

@@ -63,10 +63,6 @@ class Authorization:
             challenge = 'Bearer error="invalid_token"'
             raise Refusal(401, "expired", "the token is unknown or has expired", {"WWW-Authenticate": challenge})
 
-    def revoke(self) -> None:
-        """Forget every token, as a restart would."""
-        self._tokens.clear()
-
     def _knows(self, id_: str, secret: str) -> bool:
         same_id = secrets.compare_digest(id_.encode(), self._client.id.encode())
         same_secret = secrets.compare_digest(secret.encode(), self._client.secret.encode())

@@ -87,10 +87,6 @@ class Cursors:
             raise Refusal(410, "not-found", "this page is no longer kept; search again")
         return query
 
-    def forget(self) -> None:
-        """Forget every search, as a restart would."""
-        self._queries.clear()
-
 
 def bundle(query: Query, found: Sequence[Json], *, base: str, cursors: Cursors) -> Json:
     """The page of `found` that the query asks for. `base` is the tenant's FHIR base URL."""

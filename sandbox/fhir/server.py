@@ -29,6 +29,9 @@ from sandbox.fhir.repository import SUBJECTS, Repository
 from sandbox.fhir.searches import CURSOR, Cursors, Query, bundle, parse
 from sandbox.population.model import Population
 
+MODES = frozenset(Mode)
+"""How the EHR can misbehave: in every way that `Control` knows."""
+
 
 class Ehr:
     """One tenant's EHR."""
@@ -39,7 +42,7 @@ class Ehr:
         self._control = control
         self._base = base
         self._statement = statement(base=base, token_url=token_url)
-        self.cursors = Cursors()
+        self._cursors = Cursors()
 
     async def metadata(self, request: Request) -> Response:
         """The CapabilityStatement."""
@@ -55,8 +58,8 @@ class Ehr:
         if struck is not None:
             return struck
         cursor = dict(pairs).get(CURSOR)
-        query = parse(type_, pairs) if cursor is None else self.cursors.recall(type_, cursor)
-        searchset = bundle(query, self._found(query), base=self._base, cursors=self.cursors)
+        query = parse(type_, pairs) if cursor is None else self._cursors.recall(type_, cursor)
+        searchset = bundle(query, self._found(query), base=self._base, cursors=self._cursors)
         return _fhir(bend(self._control, searchset))
 
     async def read(self, request: Request) -> Response:

@@ -87,6 +87,8 @@ def _distortions(person: Person, alias: Alias) -> Iterator[str]:
     """What only another source says of a person, right or wrong: nothing of it is for the graph."""
     truth = {person.family, person.given, person.birth_date}
     yield alias.id
+    if alias.member_id and alias.member_id not in {each.member_id for each in person.coverages}:
+        yield alias.member_id
     yield from (text for text in (alias.family, alias.given, alias.birth_date) if text and text not in truth)
 
 
@@ -241,7 +243,7 @@ def _branded_alias(mint: _Mint, person: Person, branded: Person, alias: Alias, s
         given=branded.given if alias.given == person.given else mint.token(*place, "given"),
         birth_date=branded.birth_date if same_day else alias.birth_date,
         mrn=branded.mrn if alias.mrn == person.mrn else alias.mrn,
-        member_id=_member_id(mint, person.key, covered[member]) if member in covered else member,
+        member_id=member and _member_id(mint, person.key, covered.get(member, source)),
     )
 
 

@@ -48,8 +48,9 @@ class Diary:
         return chosen
 
     def look_back(self, practitioner: Practitioner, chance: Random) -> Opening:
-        """One time of a practitioner in the past three years."""
+        """One time of a practitioner on a working day of the past three years."""
         day = (self._census.now - timedelta(days=chance.randint(3, _HISTORY_DAYS))).date()
+        day -= timedelta(days=max(day.weekday() - _SATURDAY + 1, 0))
         return _opening(self._census, practitioner, day, chance.choice(_STARTS))
 
     def slots(self) -> tuple[Slot, ...]:

@@ -71,7 +71,7 @@ def person(census: Census, key: str, number: int) -> Person:
         address=address(faker),
         organization=doctor.organization,
         general_practitioner=doctor.key,
-        care_team=_care_team(census, doctor, age_years, chance),
+        care_team=_care_team(census, doctor, age_years, chance, alone=key in set(Planted)),
         coverages=_coverages(census, number, age_years, chance, required=key in set(Planted)),
         labels=quirk.labels,
     )
@@ -101,11 +101,14 @@ def _birth_date(today: date, age_years: int, chance: Random) -> date:
     return today - timedelta(days=round((age_years + 0.2 + 0.6 * chance.random()) * 365.2425))
 
 
-def _care_team(census: Census, doctor: Practitioner, age_years: int, chance: Random) -> tuple[CareTeamEntry, ...]:
+def _care_team(
+    census: Census, doctor: Practitioner, age_years: int, chance: Random, *, alone: bool
+) -> tuple[CareTeamEntry, ...]:
+    """Their doctor, and for some a second physician, now or formerly; `alone` where it matters who is not in it."""
     years = chance.randint(1, min(age_years, 9))
     team = [CareTeamEntry(practitioner=doctor.key, role=PRIMARY_CARE, start=_years_before(census.now, years))]
     colleagues = [each for each in census.clinic.staff(doctor.organization) if each != doctor]
-    if colleagues and chance.random() < 0.3:  # noqa: PLR2004 - a third see a second physician
+    if colleagues and not alone and chance.random() < 0.3:  # noqa: PLR2004 - a third see a second physician
         left = census.now - timedelta(days=chance.randint(30, 300)) if chance.random() < 0.5 else None  # noqa: PLR2004 - half of them no longer
         second = chance.choice(colleagues).key
         team.append(CareTeamEntry(practitioner=second, role=PHYSICIAN, start=_years_before(census.now, 1), end=left))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import fields
 from datetime import datetime
 from functools import cache
@@ -55,12 +55,12 @@ def _reader(wanted: Any) -> _Read:
     return lambda value: _checked(value, wanted)
 
 
-def _dataclass_reader(wanted: type[_T]) -> Callable[[Mapping[str, Any]], _T]:
+def _dataclass_reader(wanted: type[_T]) -> Callable[[Any], _T]:
     hints = get_type_hints(wanted)
     readers = {each.name: _reader(hints[each.name]) for each in fields(wanted)}  # type: ignore[arg-type]  # known to be one
 
-    def read(value: Mapping[str, Any]) -> _T:
-        if value.keys() != readers.keys():
+    def read(value: Any) -> _T:
+        if _checked(value, dict).keys() != readers.keys():
             raise KeyError(wanted.__name__)
         return wanted(**{name: reader(value[name]) for name, reader in readers.items()})
 

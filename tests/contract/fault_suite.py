@@ -10,6 +10,7 @@ A fault becomes one of three errors with the source's name, within the deadline,
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
@@ -75,8 +76,8 @@ class FaultContract:
         self, connector: Connector, control: Control, truth: Truth
     ) -> None:
         _misbehave(control, Mode.SLOW, seconds=60)
-        for ask in _asks(connector, truth):
-            await _assert_raises(SourceTimeout, connector, truth, ask)
+        waiting = (_assert_raises(SourceTimeout, connector, truth, ask) for ask in _asks(connector, truth))
+        await asyncio.gather(*waiting)
         await _assert_heals(connector, control, truth)
 
     async def test_a_huge_answer_is_invalid_and_heals(

@@ -8,7 +8,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Final
 
-from portico.records.references import By, RecordType, Reference
+from portico.records.references import By, RecordId, RecordType, Reference
 from portico.records.search import Condition, Op
 from portico.records.types import RECORD_CLASSES, Record
 from portico.records.values import HumanName
@@ -103,6 +103,8 @@ def search_values(record: Record, field: str) -> Sequence[str]:
     """A record's values under a name of the search vocabulary; instants in UTC with a Z."""
     value: object = getattr(record, _ATTRIBUTES.get(field, field))
     match value:
+        case RecordId():
+            return (value.value,)
         case HumanName():
             return value.given if field == "given" else _texts(value.family)
         case Reference():

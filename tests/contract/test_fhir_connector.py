@@ -9,15 +9,15 @@ from dataclasses import replace
 import pytest
 
 from connectors.fhir import FhirConfig, FhirConnector
+from portico.records.errors import SourceInvalid
 from portico.records.references import SourceName, Tenant
 from sandbox.control import Control, Mode
-from sandbox.fhir.faults import MODES
 from sandbox.fhir.oauth import Client
-from sandbox.fhir.server import build
+from sandbox.fhir.server import MODES, build
 from sandbox.population.model import Population
 from tests.contract.connector_suite import ConnectorContract
 from tests.contract.fault_suite import FaultContract
-from tests.contract.questions import context, lookups
+from tests.contract.questions import context, listing, lookups
 from tests.contract.small_population import TENANT, small_population
 from tests.contract.truth import Truth, ehr_truth
 from tests.unit.connectors.fhir.serving import serving
@@ -28,7 +28,7 @@ SECRET = "s:3%cr et"
 
 @pytest.fixture(scope="module")
 def ehr_control() -> Control:
-    return Control("fhir", MODES)
+    return Control("ehr", MODES)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ async def config(ehr_control: Control) -> AsyncIterator[FhirConfig]:
         yield FhirConfig(
             source=SOURCE,
             tenant=Tenant(TENANT),
-            base_url=f"{url}/{TENANT}/fhir",
+            url=f"{url}/{TENANT}/fhir",
             token_url=f"{url}/{TENANT}/oauth/token",
             client_id="portico",
             client_secret=SECRET,
@@ -76,10 +76,24 @@ class TestFhirConnector(_Fhir, ConnectorContract):
 
 
 class TestFhirConnectorUnderFaults(_Fhir, FaultContract):
+    async def test_a_foreign_next_link_is_invalid_and_not_followed(
+        self, connector: FhirConnector, control: Control
+    ) -> None:
+        control.mode = Mode.FOREIGN_NEXT
+        for type_, by in lookups(connector):
+            with pytest.raises(SourceInvalid):
+                await connector.find(context(), type_, by, ["pat-1"])
+        for type_ in connector.searches:
+            with pytest.raises(SourceInvalid):
+                await connector.search(context(), listing(type_))
+        for scan in (connector.people, connector.relations):
+            with pytest.raises(SourceInvalid):
+                await anext(scan(context()))
+
     @pytest.fixture
     async def unreachable(self, config: FhirConfig) -> AsyncIterator[FhirConnector]:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        connector = FhirConnector(replace(config, base_url=f"{address}/fhir", token_url=f"{address}/token"))
+        connector = FhirConnector(replace(config, url=f"{address}/fhir", token_url=f"{address}/token"))
         yield connector
         await connector.aclose()

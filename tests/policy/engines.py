@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -39,6 +39,7 @@ async def server(opa: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIte
 
 
 @pytest.fixture(scope="session", params=["embedded", pytest.param("server", marks=pytest.mark.opa)])
-def engine(request: pytest.FixtureRequest) -> Iterator[PolicyEngine]:
+def engine(request: pytest.FixtureRequest) -> PolicyEngine:
     """Each of the two in turn."""
-    yield request.getfixturevalue(request.param)
+    engine: PolicyEngine = request.getfixturevalue(request.param)
+    return engine

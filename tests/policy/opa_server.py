@@ -7,6 +7,7 @@ import socket
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import aiohttp
 
@@ -39,7 +40,7 @@ class OpaServer:
         )  # fmt: skip
         new.replace(self._bundle)
 
-    async def __aenter__(self) -> OpaServer:
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 

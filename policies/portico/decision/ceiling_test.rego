@@ -22,7 +22,12 @@ matrix := {"desk": {"kind": "person", "purposes": {"HOPERAT": [
 ]}}}
 
 ceiling_of(coordinates) := answer if {
-	question := {"principal": desk, "purpose": "HOPERAT", "action": "read", "types": {"Patient": coordinates, "Claim": {}}}
+	question := {
+		"principal": desk,
+		"purpose": "HOPERAT",
+		"action": "read",
+		"types": {"Patient": coordinates, "Claim": {}},
+	}
 	answer := decision.ceiling with input as question with data.portico.matrix as matrix
 }
 
@@ -46,7 +51,7 @@ test_the_ceiling_names_only_fields_that_differ_from_their_tag if {
 }
 
 test_a_field_that_one_row_denies_and_another_gives_is_within_the_ceiling if {
-	generous := json.patch(matrix, [{"op": "replace", "path": "/desk/purposes/HOPERAT/1/allow", "value": ["DEMOGRAPHIC"]}])
+	generous := with_second_row({"of": ["scheduled"], "see": ["Patient"], "allow": ["DEMOGRAPHIC"]})
 	question := {
 		"principal": desk,
 		"purpose": "HOPERAT",

@@ -28,6 +28,8 @@ hidden(reason) := {"visible": false, "allow": [], "mask": {}, "deny": {}, "overr
 # The desk's second row, allowing and masking what the test says.
 with_second_row(row) := json.patch(matrix, [{"op": "replace", "path": "/desk/purposes/HOPERAT/1", "value": row}])
 
+with_clinic_row(row) := with_second_row(object.union({"of": ["same_organization"], "see": ["Patient"]}, row))
+
 test_a_class_shows_what_its_grants_release if {
 	answer := answer_to({})
 	answer.visible
@@ -86,7 +88,7 @@ test_one_uncleared_label_of_several_hides if {
 }
 
 test_labels_are_cleared_row_by_row_and_never_together if {
-	table := with_second_row({"of": ["same_organization"], "see": ["Patient"], "labels": ["PSY"], "allow": ["CLINICAL"]})
+	table := with_clinic_row({"labels": ["PSY"], "allow": ["CLINICAL"]})
 	answer_with({"labels": ["PSY"]}, desk, table).allow == {"CLINICAL"}
 	answer_with({"labels": ["R", "PSY"]}, desk, table) == hidden("label_not_cleared")
 }
@@ -103,28 +105,26 @@ test_a_class_that_lacks_a_fact_is_hidden if {
 }
 
 test_a_tag_that_one_row_allows_and_another_masks_is_allowed if {
-	table := with_second_row({"of": ["same_organization"], "see": ["Patient"], "allow": ["CONTACT"]})
+	table := with_clinic_row({"allow": ["CONTACT"]})
 	answer := answer_with({}, desk, table)
 	answer.allow == {"CONTACT", "DEMOGRAPHIC"}
 	answer.mask == {}
 }
 
 test_a_tag_that_two_rows_mask_alike_is_masked if {
-	table := with_second_row({"of": ["same_organization"], "see": ["Patient"], "allow": [], "mask": {"CONTACT": "domain"}})
+	table := with_clinic_row({"allow": [], "mask": {"CONTACT": "domain"}})
 	answer_with({}, desk, table).mask == {"CONTACT": "domain"}
 }
 
 test_a_tag_that_two_rows_mask_differently_is_denied if {
-	table := with_second_row({"of": ["same_organization"], "see": ["Patient"], "allow": [], "mask": {"CONTACT": "hash"}})
+	table := with_clinic_row({"allow": [], "mask": {"CONTACT": "hash"}})
 	answer := answer_with({}, desk, table)
 	answer.mask == {}
 	answer.deny.CONTACT == "conflicting_masks"
 }
 
 test_a_denied_field_stays_denied_whatever_another_row_says if {
-	table := with_second_row({
-		"of": ["same_organization"],
-		"see": ["Patient"],
+	table := with_clinic_row({
 		"allow": ["DEMOGRAPHIC"],
 		"except": {"allow": ["Patient.language"]},
 	})
@@ -132,9 +132,7 @@ test_a_denied_field_stays_denied_whatever_another_row_says if {
 }
 
 test_a_masked_field_stays_masked_when_another_row_allows_it if {
-	table := with_second_row({
-		"of": ["same_organization"],
-		"see": ["Patient"],
+	table := with_clinic_row({
 		"allow": ["IDENTIFIER"],
 		"except": {"allow": ["Patient.ssn"]},
 	})
@@ -142,9 +140,7 @@ test_a_masked_field_stays_masked_when_another_row_allows_it if {
 }
 
 test_a_field_that_two_rows_mask_differently_is_denied if {
-	table := with_second_row({
-		"of": ["same_organization"],
-		"see": ["Patient"],
+	table := with_clinic_row({
 		"allow": [],
 		"except": {"mask": {"Patient.ssn": "hash"}},
 	})
@@ -152,9 +148,7 @@ test_a_field_that_two_rows_mask_differently_is_denied if {
 }
 
 test_of_two_reasons_for_a_denied_field_the_same_one_is_always_given if {
-	table := with_second_row({
-		"of": ["same_organization"],
-		"see": ["Patient"],
+	table := with_clinic_row({
 		"allow": [],
 		"except": {"deny": {"Patient.language": "free_text"}},
 	})

@@ -74,4 +74,6 @@ denied_fields(grant) := object.get(grant, ["except", "deny"], {})
 # METADATA
 # title: Fields released by exception
 # description: The coordinates that a row allows or masks and does not deny, whatever their tag.
-released_fields(grant) := (allowed_fields(grant) | object.keys(masked_fields(grant))) - object.keys(denied_fields(grant))
+released_fields(grant) := released - object.keys(denied_fields(grant)) if {
+	released := allowed_fields(grant) | object.keys(masked_fields(grant))
+}

@@ -32,7 +32,7 @@ violations contains sprintf("%s: field %s is of a type that the row does not see
 	not split(coordinate, ".")[0] in row.grant.see
 }
 
-violations contains sprintf("%s: %s is both allowed and masked", [row.at, word]) if {
+violations contains sprintf("%s: %s is given two effects", [row.at, word]) if {
 	some row in rows
 	some word in twice(row.grant)
 }
@@ -72,4 +72,10 @@ excepted(grant) := grants.released_fields(grant) | object.keys(grants.denied_fie
 # METADATA
 # title: Words that a row uses twice
 # description: Tags and fields for which one row gives two effects.
-twice(grant) := ((({tag | some tag in grant.allow} & object.keys(grants.masks(grant))) | (grants.allowed_fields(grant) & object.keys(grants.masked_fields(grant)))) | (grants.allowed_fields(grant) & object.keys(grants.denied_fields(grant)))) | (object.keys(grants.masked_fields(grant)) & object.keys(grants.denied_fields(grant)))
+twice(grant) := tags | fields if {
+	tags := {tag | some tag in grant.allow} & object.keys(grants.masks(grant))
+	allowed := grants.allowed_fields(grant)
+	masked := object.keys(grants.masked_fields(grant))
+	denied := object.keys(grants.denied_fields(grant))
+	fields := (allowed & masked) | ((allowed | masked) & denied)
+}

@@ -47,7 +47,7 @@ create trigger append_only before update or delete or truncate on portico.audit
     for each statement execute function portico.refuse_change();
 alter table portico.audit enable always trigger append_only;
 
--- Makes the partition of a moment's month where there is none. Attaching doesn't wait for writers of other months.
+-- Makes the partition of a moment's month where there is none, without waiting for writers and readers.
 create function portico.audit_partition(moment timestamptz) returns void
 language plpgsql set search_path = pg_catalog as $$
 declare
@@ -61,7 +61,8 @@ begin
     elsif persistence is not null then
         raise exception 'unlogged table' using errcode = 'PA001';
     end if;
-    perform pg_advisory_xact_lock(hashtextextended('portico.audit_partition', 0));
+    -- One maker at a time. It takes a lock on a table, not an advisory one, to learn what others made meanwhile.
+    lock table portico.audit in share update exclusive mode;
     if to_regclass('portico.' || partition) is not null then
         return;
     end if;

@@ -22,16 +22,11 @@ class UnusableData(ValueError):
     """The data can't be taken in at all. The message names what is wrong, and no value of the data."""
 
 
-def documents(path: Path) -> Iterator[bytes]:
+def documents(path: Path, *, limit_bytes: int = MEMBER_LIMIT_BYTES) -> Iterator[bytes]:
     """The JSON files at `path`, in a stable order. Raises `UnusableData` for anything but honest, bounded input."""
     try:
-        if path.is_dir():
-            yield from _folder(path)
-        elif tarfile.is_tarfile(path):
-            yield from _archive(path)
-        else:
-            with path.open("rb") as stream:
-                yield _bounded(stream)
+        for stream in _streams(path):
+            yield _bounded(stream, limit_bytes)
     except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError) as error:
         raise UnusableData(f"{path}: the archive is damaged") from error
     except OSError as error:
@@ -52,14 +47,24 @@ def resources(document: bytes) -> list[Resource] | None:
     return [resource for resource in found if isinstance(resource, dict)]
 
 
-def _folder(path: Path) -> Iterator[bytes]:
+def _streams(path: Path) -> Iterator[IO[bytes]]:
+    if path.is_dir():
+        return _folder(path)
+    return _archive(path) if tarfile.is_tarfile(path) else _file(path)
+
+
+def _file(path: Path) -> Iterator[IO[bytes]]:
+    with path.open("rb") as stream:
+        yield stream
+
+
+def _folder(path: Path) -> Iterator[IO[bytes]]:
     for file in sorted(path.rglob("*.json")):
         if file.is_file() and not file.is_symlink():
-            with file.open("rb") as stream:
-                yield _bounded(stream)
+            yield from _file(file)
 
 
-def _archive(path: Path) -> Iterator[bytes]:
+def _archive(path: Path) -> Iterator[IO[bytes]]:
     """The JSON members. A member that would not stay in its folder if unpacked is hostile, though nothing is."""
     with tarfile.open(path, mode="r|*") as archive:
         for number, member in enumerate(archive, 1):
@@ -70,11 +75,11 @@ def _archive(path: Path) -> Iterator[bytes]:
                 raise UnusableData(f"member {number} of the archive points out of it")
             stream = archive.extractfile(member) if name.suffix == ".json" else None
             if stream:
-                yield _bounded(stream)
+                yield stream
 
 
-def _bounded(stream: IO[bytes]) -> bytes:
-    document = stream.read(MEMBER_LIMIT_BYTES + 1)
-    if len(document) > MEMBER_LIMIT_BYTES:
-        raise UnusableData(f"a bundle is larger than {MEMBER_LIMIT_BYTES} bytes")
+def _bounded(stream: IO[bytes], limit_bytes: int) -> bytes:
+    document = stream.read(limit_bytes + 1)
+    if len(document) > limit_bytes:
+        raise UnusableData(f"a bundle is larger than {limit_bytes} bytes")
     return document

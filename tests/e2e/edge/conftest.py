@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 import uvicorn
 
-from portico.access.principal import Principal, PrincipalKind, Purpose
+from portico.access.principal import Caller, Principal, PrincipalKind, Purpose
 from portico.edge.application import application
 from portico.edge.endpoint import Limits
 from portico.edge.flight import Executor
@@ -68,6 +68,12 @@ class Served:
         return received
 
 
+async def _until(fact: Callable[[], object], seconds: float = 10) -> None:
+    async with asyncio.timeout(seconds):
+        while not fact():  # noqa: ASYNC110 - sockets and uvicorn tell no event
+            await asyncio.sleep(0.01)
+
+
 async def _readiness() -> Sequence[str]:
     return []
 
@@ -85,9 +91,7 @@ async def _serving(
     )
     running = server(app, host="127.0.0.1", port=0, request_timeout_seconds=5, protocol=protocol)
     task = asyncio.create_task(running.serve())
-    async with asyncio.timeout(10):
-        while not running.started:
-            await asyncio.sleep(0.01)
+    await _until(lambda: running.started)
     try:
         yield Served(running.servers[0].sockets[0].getsockname()[1], running, task)
     finally:
@@ -116,9 +120,30 @@ def echo() -> Echo:
     return Echo()
 
 
+@pytest.fixture(scope="module")
+async def _shared() -> AsyncIterator[tuple[Served, Echo]]:
+    echo = Echo()
+    async with _serving(echo) as served:
+        yield served, echo
+
+
 @pytest.fixture
-async def served(serve: Serve, echo: Echo) -> Served:
-    return await serve(echo)
+def served(_shared: tuple[Served, Echo]) -> Served:
+    """A server that a module's tests share; `callers` are those of the test alone."""
+    served, echo = _shared
+    echo.callers.clear()
+    return served
+
+
+@pytest.fixture
+def callers(_shared: tuple[Served, Echo]) -> list[Caller]:
+    return _shared[1].callers
+
+
+@pytest.fixture
+def until() -> Callable[..., Awaitable[None]]:
+    """Waits until a fact is true, and fails where it doesn't come true in time."""
+    return _until
 
 
 @pytest.fixture

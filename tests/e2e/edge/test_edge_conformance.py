@@ -31,7 +31,7 @@ class SmallGraph:
     def __init__(self) -> None:
         self._schema = build_schema("type Query { name: String }")
 
-    async def answer(self, request: GraphQLRequest, caller: Caller) -> Answer:
+    async def answer(self, request: GraphQLRequest, _caller: Caller) -> Answer:
         try:
             document = parse(request.query)
         except GraphQLError as error:

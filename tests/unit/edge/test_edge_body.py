@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 
 import orjson
@@ -81,10 +82,8 @@ def test_whatever_is_unambiguous_survives_unchanged(value: object) -> None:
 
 @given(st.binary(max_size=200))
 def test_no_bytes_do_anything_but_parse_or_be_refused(text: bytes) -> None:
-    try:
+    with contextlib.suppress(AmbiguousJson):
         parse(text)
-    except AmbiguousJson:
-        pass
 
 
 def test_a_request_is_its_members() -> None:

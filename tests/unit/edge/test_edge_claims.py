@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -162,7 +163,5 @@ VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | 
 
 @given(st.dictionaries(st.sampled_from(sorted(CLAIMS)), VALUES, min_size=1))
 def test_no_claims_do_anything_but_pass_or_be_refused(changes: dict[str, Any]) -> None:
-    try:
+    with contextlib.suppress(TokenRefused):
         read(**changes)
-    except TokenRefused:
-        pass

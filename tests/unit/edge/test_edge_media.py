@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,10 +70,8 @@ def test_where_nothing_fits_the_request_is_refused(accept: str) -> None:
 
 @given(st.lists(st.text(alphabet="application/json*graphql-response+;q=0.,1 ", max_size=60), max_size=3))
 def test_any_accept_header_gives_a_media_type_or_a_refusal(accepts: list[str]) -> None:
-    try:
+    with contextlib.suppress(NotAcceptable):
         assert negotiate(accepts) in MediaType
-    except NotAcceptable:
-        pass
 
 
 @pytest.mark.parametrize(

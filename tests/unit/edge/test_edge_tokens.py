@@ -6,7 +6,6 @@ import base64
 import hashlib
 import hmac
 import json
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -311,11 +310,7 @@ async def test_the_second_dot_form_without_a_signature_is_no_token(verifier: Tok
 
 @pytest.mark.parametrize("size", [8193, 16_384, 5_000_000])
 async def test_a_token_over_the_size_limit_is_not_looked_at(verifier: TokenVerifier, size: int) -> None:
-    started = time.perf_counter()
-
     assert await refused(verifier, "a" * size) is Reason.SIZE
-
-    assert time.perf_counter() - started < 0.05
 
 
 @pytest.mark.parametrize("iss", [None, "", ISS + "/", ISS.upper(), "https://evil.example", [ISS], 1])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from portico.access.principal import Principal, PrincipalKind
@@ -23,8 +24,9 @@ from portico.store.crosswalk import (
     Rule,
     Unlinked,
 )
-from portico.store.database import Database
+from portico.store.database import Database, DatabaseConfig
 from portico.store.memory import MemoryCrosswalk
+from portico.store.migration import migrate
 from portico.store.postgres import PostgresCrosswalk
 
 RIVERBEND, HARBOR = Tenant("riverbend"), Tenant("harbor")
@@ -83,9 +85,30 @@ def memory_crosswalk() -> Crosswalk:
     return MemoryCrosswalk()
 
 
+@pytest.fixture(scope="module")
+async def shared(postgres: Callable[[str], str]) -> AsyncIterator[Database]:
+    """One migrated database for the whole suite; a database for each test would take most of its time."""
+    admin = await asyncpg.connect(postgres("postgres"))
+    await admin.execute("create database crosswalk_suite")
+    await admin.close()
+    await migrate(postgres("crosswalk_suite"))
+    database = await Database.open(
+        DatabaseConfig(url=postgres("crosswalk_suite").replace("postgres:@", "portico_app@"), pool_size=4)
+    )
+    try:
+        yield database
+    finally:
+        await database.aclose()
+
+
 @pytest.fixture
-def postgres_crosswalk(store: Database) -> Crosswalk:
-    return PostgresCrosswalk(store, CrosswalkConfig())
+async def postgres_crosswalk(shared: Database, postgres: Callable[[str], str]) -> AsyncIterator[Crosswalk]:
+    yield PostgresCrosswalk(shared, CrosswalkConfig())
+    owner = await asyncpg.connect(postgres("crosswalk_suite"))
+    await owner.execute(
+        "truncate portico.patient, portico.link, portico.unlinked, portico.relation, portico.guardianship"
+    )
+    await owner.close()
 
 
 @pytest.fixture(params=["memory", "postgres"])
@@ -244,9 +267,10 @@ async def test_a_link_below_the_minimum_is_not_followed_by_anything(linked: Cros
     assert list(await linked.related(PHYSICIAN, ["scheduled"], at=NOON, limit=10)) == []
 
 
-async def test_the_minimum_is_configurable(store: Database) -> None:
+@pytest.mark.usefixtures("postgres_crosswalk")
+async def test_the_minimum_is_configurable(shared: Database) -> None:
     strict = CrosswalkConfig(minimum_assurance=Assurance.EXACT)
-    for crosswalk in (MemoryCrosswalk(strict), PostgresCrosswalk(store, strict)):
+    for crosswalk in (MemoryCrosswalk(strict), PostgresCrosswalk(shared, strict)):
         close = replace(exact(BILLING, "b-ada", ADA), assurance=Assurance.CLOSE, rule=Rule.CLOSE_NAME)
         await crosswalk.synchronize(RIVERBEND, plan=planning(identity("e-ada", ADA), close), relations={})
         assert (await crosswalk.standings_of(NOBODY, [ADA], at=NOON))[ADA].sources == {EHR: ("e-ada",)}

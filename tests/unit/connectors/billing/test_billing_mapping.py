@@ -65,6 +65,7 @@ def test_an_unknown_sensitivity_restricts_as_much_as_all_known_ones(code: str) -
         ('P = "professional"', 'P = "profesional"'),
         ('R = "R"', "R = 1"),
         ('type = "MR" }', 'kind = "MR" }'),
+        ("chart_no = {", "chart = {"),
         ("[statuses]", "[stati]"),
         ("[statuses]", "statuses = 1\n[other]"),
         ('NW = "draft"', "NW = draft"),

@@ -1,0 +1,1 @@
+"""The connector to the scheduling vendor: appointments and slots, over its own REST dialect."""

@@ -1,0 +1,215 @@
+"""The connector to the scheduling vendor."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from connectors.scheduling.config import SchedulingConfig
+from connectors.scheduling.mapping import SchedulingMapping
+from connectors.scheduling.questions import LOOKUPS, ORDERS, Position, filters, question
+from connectors.scheduling.readings import APPOINTMENT, SLOT, Attribute, Malformed, Reader, fields_of, reader
+from connectors.scheduling.vendor import Json, Vendor
+from connectors.vocabulary import refuse_unknown_key, refuse_unknown_search
+from portico.records.context import CallContext
+from portico.records.errors import SourceInvalid, SourceUnavailable, UnsupportedPredicate
+from portico.records.people import Person, Relation
+from portico.records.references import By, RecordType, SourceName
+from portico.records.search import Hit, Page, Search
+from portico.records.types import Record
+
+_RELATION_FIELDS: Final = {"clientId", "state", "provider", "starts", "startsFold", "ends", "endsFold", "tz"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """One of the vendor's two kinds of items."""
+
+    path: str
+    always: frozenset[str]
+    """The fields without which there is no record."""
+    attributes: Mapping[str, Attribute]
+    read: Callable[[Reader, Json, Iterable[str]], Record]
+
+
+_KINDS: Final[Mapping[RecordType, _Kind]] = {
+    RecordType.APPOINTMENT: _Kind(
+        "appointments", frozenset({"apptId", "clientId", "flags"}), APPOINTMENT, Reader.appointment
+    ),
+    RecordType.SLOT: _Kind("openings", frozenset({"openingId"}), SLOT, Reader.slot),
+}
+_KEYS: Final = {type_: frozenset(lookups) for type_, lookups in LOOKUPS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    """A page of the vendor's."""
+
+    items: Sequence[Json]
+    following: str | None
+
+
+class SchedulingConnector:
+    """Appointments and slots at the vendor; patients are its clients, practitioners go by NPI, places by site code.
+
+    Keeps `connectors.base.Connector`. The mapping is the shipped one unless another is given.
+    """
+
+    def __init__(self, config: SchedulingConfig, mapping: SchedulingMapping | None = None) -> None:
+        self._config = config
+        self._mapping = mapping or SchedulingMapping.load()
+        self._vendor = Vendor(config)
+
+    @property
+    def source(self) -> SourceName:
+        """The source's name in the tenant's configuration."""
+        return self._config.source
+
+    @property
+    def keys(self) -> Mapping[RecordType, frozenset[By]]:
+        """Appointments by id, patient and visit number; slots by id."""
+        return _KEYS
+
+    @property
+    def searches(self) -> frozenset[RecordType]:
+        """Appointments and slots."""
+        return frozenset(_KINDS)
+
+    @property
+    def batch_limit(self) -> int:
+        """What the vendor takes in one look-up."""
+        return self._config.batch_limit
+
+    async def find(self, call: CallContext, type_: RecordType, by: By, keys: Sequence[str]) -> Sequence[Record]:
+        """All records with one of the keys. Cost: one request, and one more for each further hundred records."""
+        refuse_unknown_key(self.keys, type_, by)
+        if len(keys) > self.batch_limit:
+            raise UnsupportedPredicate("more keys than one call may carry")
+        if not keys:
+            return []
+        kind, (listed, shown) = _KINDS[type_], LOOKUPS[type_][by]
+        fields = fields_of(kind.attributes, call.attributes) | kind.always | {shown}
+        found: dict[str, Record] = {}
+        pages = self._pages(call, f"{kind.path}/lookup", {listed: list(keys)}, fields, self._config.page_limit)
+        async with aclosing(pages):
+            async for items in pages:
+                for item in items:
+                    if item.get(shown) not in keys:
+                        raise self._foreign()
+                    record = self._record(kind, item, call)
+                    found[record.id.value] = record
+        return list(found.values())
+
+    async def search(self, call: CallContext, search: Search) -> Page:
+        """One page. Cost: one request; none where nothing can meet the conditions."""
+        refuse_unknown_search(self.searches, search)
+        asked = filters(search, self._mapping)
+        if asked is None:
+            return Page((), more=False)
+        kind, start, hits = _KINDS[search.type], Position.parse(search.after), list[Hit]()
+        fields = fields_of(kind.attributes, call.attributes) | kind.always
+        body = {"filter": asked, "sort": f"{'-' * search.descending}{ORDERS[search.order]}"}
+        for _ in range(self._config.page_limit):
+            size = min(self._config.page_size, start.skip + search.limit - len(hits))
+            page = await self._page(call, f"{kind.path}/search", question(body, fields, size=size, cursor=start.cursor))
+            for place, item in enumerate(page.items[start.skip :], start=start.skip + 1):
+                if "clientIds" in asked and item.get("clientId") not in asked["clientIds"]:
+                    raise self._foreign()
+                is_last = place == len(page.items) and page.following is not None
+                after = Position(0, page.following) if is_last else Position(place, start.cursor)
+                hits.append(Hit(self._record(kind, item, call), str(after)))
+            if page.following is None or len(hits) == search.limit:
+                return Page(tuple(hits), more=page.following is not None)
+            start = Position(max(0, start.skip - len(page.items)), page.following)
+        raise self._endless()
+
+    async def people(self, call: CallContext) -> AsyncIterator[Person]:
+        """Every client. Cost: one request for each `page_size` of them, so many a second."""
+        read = reader(self.source, self._mapping)
+        parameters = {"size": str(self._config.page_size)}
+        for _ in range(self._config.scan_page_limit):
+            page = self._leaf(await self._vendor.get(call, "clients", parameters), self._config.page_size)
+            for item in page.items:
+                with self._readable():
+                    person = read.person(item)
+                yield person
+            if page.following is None:
+                return
+            parameters["cursor"] = page.following
+            await self._take_time()
+        raise self._endless()
+
+    async def relations(self, call: CallContext) -> AsyncIterator[Relation]:
+        """Whom appointments make `scheduled`.
+
+        Cost: one request for each `page_size` appointments in a state that vouches, so many a second.
+        """
+        read = reader(self.source, self._mapping)
+        asked = {"filter": {"states": sorted(self._mapping.scheduled_states)}}
+        pages = self._pages(call, "appointments/search", asked, _RELATION_FIELDS, self._config.scan_page_limit)
+        async with aclosing(pages):
+            async for items in pages:
+                for item in items:
+                    with self._readable():
+                        relation = read.relation(item)
+                    if relation is not None:
+                        yield relation
+                if len(items) == self._config.page_size:
+                    await self._take_time()
+
+    async def ping(self, call: CallContext) -> None:
+        """Whether the vendor answers and accepts our key. Cost: its status."""
+        if (await self._vendor.get(call, "status")).get("up") is not True:
+            raise SourceUnavailable(self.source)
+
+    async def aclose(self) -> None:
+        """Release the pooled connections."""
+        await self._vendor.aclose()
+
+    async def _pages(
+        self, call: CallContext, path: str, asked: Mapping[str, object], fields: set[str], limit: int
+    ) -> AsyncGenerator[Sequence[Json], None]:
+        """The items of all pages of a question, page by page, at most `limit` of them."""
+        size, cursor = self._config.page_size, None
+        for _ in range(limit):
+            page = await self._page(call, path, question(asked, fields, size=size, cursor=cursor))
+            yield page.items
+            if page.following is None:
+                return
+            cursor = page.following
+        raise self._endless()
+
+    async def _page(self, call: CallContext, path: str, asked: Mapping[str, Any]) -> _Leaf:
+        return self._leaf(await self._vendor.post(call, path, asked), asked["page"]["size"])
+
+    def _leaf(self, content: Json, size: int) -> _Leaf:
+        items, page = content.get("items"), content.get("page")
+        if not isinstance(items, list) or len(items) > size or not all(isinstance(item, dict) for item in items):
+            raise SourceInvalid(self.source, "The source system's answer is not a page of items.")
+        following = page.get("next", ...) if isinstance(page, dict) else ...
+        if following is not None and not isinstance(following, str):
+            raise SourceInvalid(self.source, "The source system's answer doesn't say whether it goes on.")
+        return _Leaf(items, following)
+
+    async def _take_time(self) -> None:
+        await asyncio.sleep(1 / self._config.scan_pages_per_second)
+
+    def _record(self, kind: _Kind, item: Json, call: CallContext) -> Record:
+        with self._readable():
+            return kind.read(reader(self.source, self._mapping), item, call.attributes)
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except Malformed as reason:
+            raise SourceInvalid(self.source, f"The source system's answer can't be used: {reason}.") from None
+
+    def _foreign(self) -> SourceInvalid:
+        return SourceInvalid(self.source, "The source system answered about something not asked for.")
+
+    def _endless(self) -> SourceInvalid:
+        return SourceInvalid(self.source, "The source system's answer has more pages than agreed.")

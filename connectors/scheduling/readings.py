@@ -1,0 +1,194 @@
+"""The vendor's items, read as canonical records.
+
+A value that can't be read is absent. What names an item or restricts it is another matter: without a readable id,
+client or list of privacy flags there is no record, and the answer is `Malformed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+from connectors.scheduling.mapping import SchedulingMapping
+from connectors.scheduling.vendor import Json
+from connectors.scheduling.walltimes import instant
+from portico.records import systems
+from portico.records.people import Person, Relation, RelationKind
+from portico.records.references import By, RecordId, RecordType, Reference, SourceName
+from portico.records.types import Appointment, Slot
+from portico.records.values import Coding, Identifier, Provenance
+
+
+class Malformed(Exception):
+    """What is wrong with an item, in words without its values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """The vendor's fields behind an attribute, and how they are read."""
+
+    fields: tuple[str, ...]
+    read: Callable[[Json, SchedulingMapping], object]
+
+
+def _time(name: str) -> Attribute:
+    fold = f"{name}Fold"
+
+    def read(item: Json, mapping: SchedulingMapping) -> datetime | None:
+        return instant(item.get(name), item.get(fold), mapping.zones.get(_text(item.get("tz")) or ""))
+
+    return Attribute((name, fold, "tz"), read)
+
+
+def _service(item: Json, mapping: SchedulingMapping) -> Coding | None:
+    kind = item.get("visitType")
+    code = _text(_member(kind, "code"))
+    display = _text(_member(kind, "name"))
+    if code is None:
+        return Coding(display=display) if display else None
+    prefix, _, rest = code.partition(":")
+    return Coding(system=mapping.services.get(prefix), code=rest or code, display=display)
+
+
+def _practitioner(item: Json, _: SchedulingMapping) -> Reference | None:
+    npi = _text(_member(item.get("provider"), "npi"))
+    return Reference(RecordType.PRACTITIONER, By.NPI, npi) if npi else None
+
+
+def _location(item: Json, _: SchedulingMapping) -> Reference | None:
+    code = _text(_member(item.get("site"), "code"))
+    return Reference(RecordType.LOCATION, By.SITE, code) if code else None
+
+
+_START, _END = _time("starts"), _time("ends")
+_SERVICE = Attribute(("visitType",), _service)
+_PRACTITIONER = Attribute(("provider",), _practitioner)
+_LOCATION = Attribute(("site",), _location)
+
+APPOINTMENT: Final[Mapping[str, Attribute]] = {
+    "start": _START,
+    "end": _END,
+    "status": Attribute(("state",), lambda item, mapping: mapping.appointment_states.get(str(item.get("state")))),
+    "service_type": _SERVICE,
+    "reason": Attribute(("note",), lambda item, _: _text(item.get("note"))),
+    "visit": Attribute(("visitNo",), lambda item, _: _text(item.get("visitNo"))),
+    "practitioner": _PRACTITIONER,
+    "location": _LOCATION,
+}
+SLOT: Final[Mapping[str, Attribute]] = {
+    "start": _START,
+    "end": _END,
+    "status": Attribute(("state",), lambda item, mapping: mapping.opening_states.get(str(item.get("state")))),
+    "service_type": _SERVICE,
+    "practitioner": _PRACTITIONER,
+    "location": _LOCATION,
+}
+
+
+def fields_of(table: Mapping[str, Attribute], attributes: Iterable[str]) -> set[str]:
+    """The vendor's fields behind attributes."""
+    return {field for name in attributes if name in table for field in table[name].fields}
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads one answer's items: for a source, with a mapping, as of a moment."""
+
+    source: SourceName
+    mapping: SchedulingMapping
+    retrieved_at: datetime
+
+    def appointment(self, item: Json, attributes: Iterable[str]) -> Appointment:
+        """An appointment with these attributes."""
+        name = self._named(item, "apptId")
+        return Appointment(
+            id=RecordId(RecordType.APPOINTMENT, self.source, name),
+            provenance=self._provenance(name),
+            subject=self._named(item, "clientId"),
+            labels=self._labels(item),
+            **self._values(APPOINTMENT, item, attributes),
+        )
+
+    def slot(self, item: Json, attributes: Iterable[str]) -> Slot:
+        """A slot with these attributes."""
+        name = self._named(item, "openingId")
+        return Slot(
+            id=RecordId(RecordType.SLOT, self.source, name),
+            provenance=self._provenance(name),
+            **self._values(SLOT, item, attributes),
+        )
+
+    def person(self, item: Json) -> Person:
+        """A client, with the chart number as the medical record number that it is."""
+        chart = _text(item.get("chartNo"))
+        return Person(
+            source=self.source,
+            source_id=self._named(item, "clientId"),
+            identifiers=(Identifier(system=systems.MRN, value=chart, type="MR"),) if chart else (),
+            family=_text(item.get("lastName")),
+            given=_text(item.get("firstName")),
+            birth_date=_date(item.get("born")),
+        )
+
+    def relation(self, item: Json) -> Relation | None:
+        """Whom an appointment makes `scheduled`, and how long; None where it vouches for nothing."""
+        npi = _text(_member(item.get("provider"), "npi"))
+        start, end = _START.read(item, self.mapping), _END.read(item, self.mapping)
+        if item.get("state") not in self.mapping.scheduled_states or npi is None:
+            return None
+        if not isinstance(start, datetime) or not isinstance(end, datetime):
+            return None
+        return Relation(
+            source=self.source,
+            source_id=self._named(item, "clientId"),
+            kind=RelationKind.SCHEDULED,
+            party=npi,
+            start=start - self.mapping.scheduled_before,
+            end=end + self.mapping.scheduled_after,
+        )
+
+    def _values(self, table: Mapping[str, Attribute], item: Json, attributes: Iterable[str]) -> dict[str, Any]:
+        return {name: table[name].read(item, self.mapping) for name in attributes if name in table}
+
+    def _named(self, item: Json, field: str) -> str:
+        name = _text(item.get(field))
+        if name is None:
+            raise Malformed(f"an item has no {field}")
+        return name
+
+    def _labels(self, item: Json) -> frozenset[str]:
+        flags = item.get("flags")
+        if not isinstance(flags, list) or not all(isinstance(flag, str) for flag in flags):
+            raise Malformed("an appointment's privacy flags can't be read")
+        return frozenset(self.mapping.flags.get(flag, f"scheduling|{flag}") for flag in flags)
+
+    def _provenance(self, name: str) -> Provenance:
+        return Provenance(
+            source=self.source,
+            source_id=name,
+            retrieved_at=self.retrieved_at,
+            mapping_version=self.mapping.version,
+        )
+
+
+def reader(source: SourceName, mapping: SchedulingMapping) -> Reader:
+    """A reader of what arrives now."""
+    return Reader(source, mapping, datetime.now(UTC))
+
+
+def _member(value: object, name: str) -> object:
+    return value.get(name) if isinstance(value, dict) else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _date(value: object) -> str | None:
+    text = _text(value)
+    try:
+        return text if text and date.fromisoformat(text).isoformat() == text else None
+    except ValueError:
+        return None

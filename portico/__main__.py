@@ -1,0 +1,183 @@
+"""The command line: `portico`, or `python -m portico`. Each command loads what it needs and no more."""
+# ruff: noqa: PLC0415 - so that `portico token` does not wait for the server's imports
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from portico.demo.children import DemoFailed
+from portico.demo.client import Refused
+from portico.demo.state import State
+
+app = typer.Typer(
+    help="One guarded GraphQL graph over the systems that a clinic already runs.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+audit = typer.Typer(help="The audit trail.", no_args_is_help=True)
+sandbox = typer.Typer(help="The simulated sources of the running demo.", no_args_is_help=True)
+app.add_typer(audit, name="audit")
+app.add_typer(sandbox, name="sandbox")
+
+
+@app.command()
+def serve() -> None:
+    """Run the server, as the PORTICO_ settings say."""
+    from portico import main as house
+    from portico.settings import Settings
+
+    with _plainly():
+        house.serve(Settings.load())
+
+
+@app.command()
+def demo(
+    data: Annotated[
+        Path | None,
+        typer.Option(exists=True, help="FHIR R4 bundles as Synthea writes them: a folder, .tar.xz or file."),
+    ] = None,
+) -> None:
+    """Run everything on this machine: PostgreSQL, three simulated sources, an identity provider and the server."""
+    from portico.demo.stage import run
+
+    def say(text: str) -> None:
+        typer.echo(text)
+        sys.stdout.flush()
+
+    with _plainly():
+        asyncio.run(run(_state(), data=data.resolve() if data else None, say=say))
+
+
+@app.command()
+def token(
+    persona: Annotated[str, typer.Option("--as", help="Whom to be: patient, guardian, physician, biller ...")],
+    purpose: Annotated[
+        str | None, typer.Option(help="The only purpose of use that the token is to be good for.")
+    ] = None,
+) -> None:
+    """Print an access token of the running demo's identity provider, and nothing else."""
+    from portico.demo.client import token as ask
+
+    with _plainly():
+        typer.echo(ask(_state().running(), persona, purpose))
+
+
+@app.command()
+def schema() -> None:
+    """Print the GraphQL schema, sorted, with descriptions and tags."""
+    from portico import main as house
+
+    typer.echo(house.schema_text(), nl=False)
+
+
+@app.command()
+def check() -> None:
+    """Print the effective settings and where each comes from, and whether the server could start with them."""
+    from portico import checkup
+    from portico.settings import Settings
+
+    with _plainly():
+        settings = Settings.load()
+        typer.echo(checkup.settings_table(settings))
+        findings = asyncio.run(checkup.examine(settings))
+        for finding in findings:
+            typer.echo(f"{finding.subject}: {finding.trouble or 'well'}")
+        raise typer.Exit(any(finding.trouble for finding in findings))
+
+
+@audit.command()
+def verify() -> None:
+    """Recompute every chain of the audit trail; name the first bad row of each, and fail if there is one."""
+    from portico import inspection
+
+    with _plainly():
+        reports = asyncio.run(inspection.chains(_database_url()))
+        for report in reports:
+            typer.echo(inspection.sentence(report))
+        raise typer.Exit(any(report.flaw for report in reports))
+
+
+@audit.command()
+def show(patient: Annotated[str, typer.Option(help="A patient's id, as the graph shows it.")]) -> None:
+    """Who saw a patient: a line of JSON for each answer about them, newest first. Names of fields, never values."""
+    from portico import inspection
+
+    with _plainly():
+        for row in asyncio.run(inspection.sightings(_database_url(), patient, secret=_secret())):
+            typer.echo(inspection.line(row))
+
+
+@sandbox.command()
+def calls(clear: Annotated[bool, typer.Option(help="Forget them instead.")] = False) -> None:
+    """What each simulated source was asked, as JSON lines."""
+    from portico.demo.client import calls as ask
+
+    with _plainly():
+        sys.stdout.buffer.write(ask(_state().running(), clear=clear))
+
+
+@sandbox.command()
+def misbehave(
+    source: Annotated[str, typer.Argument(help="ehr, scheduling or billing.")],
+    mode: Annotated[str, typer.Argument(help="well, slow, 500, 429, reset, wrong-patient, huge or foreign-next.")],
+    seconds: Annotated[float | None, typer.Option(min=0, help="How long slow answers wait.")] = None,
+) -> None:
+    """Make a simulated source misbehave until told otherwise."""
+    from portico.demo.client import misbehave as tell
+
+    with _plainly():
+        tell(_state().running(), source, mode, seconds)
+
+
+def main() -> None:
+    """The entry point of the installed command."""
+    app(prog_name="portico")
+
+
+def _state() -> State:
+    return State(Path(os.environ.get("PORTICO_STATE", ".portico")).absolute())
+
+
+def _database_url() -> str:
+    """The database that the settings name, else the running demo's."""
+    from portico.settings import Settings
+
+    configured = Settings.load().database_url
+    return configured.get_secret_value() if configured else _state().running().database_url
+
+
+def _secret() -> bytes:
+    """The secret that seals ids: the one that the settings name, else the demo's."""
+    from portico.secret_files import read_key
+    from portico.settings import Settings
+
+    settings = Settings.load()
+    return read_key(settings.secret_file or _state().key, demo=settings.demo or not settings.secret_file)
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """Say in plain lines what is wrong: exit 2 where something unknown was asked for, else 1."""
+    from portico.records.errors import PorticoError
+
+    try:
+        yield
+    except Refused as refused:
+        typer.echo(f"portico: {refused}", err=True)
+        raise typer.Exit(2) from None
+    except (DemoFailed, PorticoError) as failed:
+        typer.echo(f"portico: {failed}", err=True)
+        raise typer.Exit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""What an auditor asks from the command line: is the trail whole, and who saw this patient."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from typing import Final
+
+import orjson
+
+from portico.audit.postgres import PostgresTrail, TrailConfig
+from portico.audit.trail import AuditRow, ChainReport
+from portico.records.references import PatientId, RecordType, Tenant
+from portico.store.database import Database, DatabaseConfig
+from resolvers.seal import Seal
+
+_TENANTS: Final = "select tenant from portico.audit_head order by tenant"
+_CANONICAL: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+async def chains(database_url: str) -> Sequence[ChainReport]:
+    """Every tenant's chain, recomputed."""
+    async with _database(database_url) as database, _trail(database) as trail:
+        return await trail.verify()
+
+
+async def sightings(database_url: str, patient: str, *, secret: bytes) -> Sequence[AuditRow]:
+    """The rows that tell about a patient, newest first, tenant by tenant.
+
+    `patient` is the opaque id that the graph shows or the canonical one; `secret` is what seals the former.
+    """
+    seal = Seal(secret)
+    found: list[AuditRow] = []
+    async with _database(database_url) as database, _trail(database) as trail:
+        for row in await database.fetch(_TENANTS):
+            tenant = Tenant(row["tenant"])
+            canonical = _canonical(seal, tenant, patient)
+            found += await trail.seen(tenant, canonical) if canonical else ()
+    return found
+
+
+def sentence(report: ChainReport) -> str:
+    """What was found of a chain: `riverbend: 12 rows, sound, head 5f0c...`."""
+    head = report.head
+    if report.flaw is None:
+        return f"{head.tenant}: {head.number} rows, sound, head {head.hash.hex()}"
+    return f"{head.tenant}: row {report.first_bad_row} is {report.flaw.value}; {head.number} rows before it are sound"
+
+
+def line(row: AuditRow) -> bytes:
+    """A row as one line of JSON."""
+    entry = {
+        name: sorted(value) if isinstance(value, frozenset) else value for name, value in asdict(row.entry).items()
+    }
+    return orjson.dumps({"number": row.number, "recorded_at": row.recorded_at, **entry})
+
+
+def _canonical(seal: Seal, tenant: Tenant, patient: str) -> PatientId | None:
+    if _CANONICAL.fullmatch(patient):
+        return PatientId(patient)
+    match seal.open(("id", tenant), patient):
+        case (RecordType.PATIENT.value, "portico", canonical):
+            return PatientId(canonical)
+    return None
+
+
+@asynccontextmanager
+async def _database(url: str) -> AsyncIterator[Database]:
+    database = await Database.open(DatabaseConfig(url=url, pool_size=1))
+    try:
+        yield database
+    finally:
+        await database.aclose()
+
+
+@asynccontextmanager
+async def _trail(database: Database) -> AsyncIterator[PostgresTrail]:
+    trail = PostgresTrail(database, TrailConfig())
+    try:
+        yield trail
+    finally:
+        await trail.aclose()

@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from portico.records.references import Tenant
+from portico.secret_files import read_key, read_secret
+from portico.settings import SettingsRefused
+from portico.tenants import SourceConfig, load_tenants
+
+GOOD = """
+[tenants.riverbend]
+name = "Riverbend Clinics"
+[tenants.riverbend.sources.ehr]
+kind = "fhir"
+url = "http://127.0.0.1:8101/riverbend/fhir"
+client_id = "portico"
+client_secret_file = "secrets/riverbend-ehr"
+[tenants.riverbend.sources.billing]
+kind = "billing"
+port = 5433
+password_file = "secrets/riverbend-billing"
+[tenants.harbor]
+name = "Harbor"
+sources = {}
+"""
+
+Write = Callable[[str], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Write a tenants file beside its secrets; for its path."""
+    (tmp_path / "secrets").mkdir()
+    for name in ("riverbend-ehr", "riverbend-billing"):
+        (tmp_path / "secrets" / name).write_text(f"hunter2-{name}\n")
+        (tmp_path / "secrets" / name).chmod(0o600)
+
+    def write(text: str) -> Path:
+        path = tmp_path / "tenants.toml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(SettingsRefused) as refused:
+        load_tenants(path, demo=False)
+    assert "hunter2" not in str(refused.value)
+    return str(refused.value)
+
+
+def test_tenants_and_their_sources_are_read(write: Write) -> None:
+    tenants = load_tenants(write(GOOD), demo=False)
+
+    assert list(tenants) == ["riverbend", "harbor"]
+    riverbend = tenants[Tenant("riverbend")]
+    assert (riverbend.name, riverbend.title, list(riverbend.sources)) == (
+        "riverbend",
+        "Riverbend Clinics",
+        ["ehr", "billing"],
+    )
+    ehr = next(iter(riverbend.sources.values()))
+    assert (ehr.kind, ehr.options["client_id"]) == ("fhir", "portico")
+
+
+def test_a_secret_is_read_from_its_file_and_prints_as_stars(write: Write) -> None:
+    ehr = next(iter(load_tenants(write(GOOD), demo=False)[Tenant("riverbend")].sources.values()))
+
+    assert ehr.options["client_secret"] == SecretStr("hunter2-riverbend-ehr")
+    assert "hunter2" not in repr(ehr)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "needs a table tenants"),
+        ("tenants = 1", "needs a table tenants"),
+        ("[tenants]", "no tenants"),
+        ("x = ", "Invalid value"),
+        ('[tenants.a]\nname = "A"\nname = "B"', "Cannot overwrite"),
+        ('[tenants.a]\nname = "A"\n[tenants.a]', "Cannot declare"),
+        ('[tenants.a]\nname = "A"\n[other]', "unknown other"),
+        ('[tenants.a]\nname = "A"\nsource = {}', "tenants.a: unknown source; did you mean sources?"),
+        ("[tenants.a]\nsources = {}", "tenants.a.name: must be given, as text"),
+        ("[tenants.a]\nname = 1\nsources = {}", "tenants.a.name: must be given, as text"),
+        ('[tenants.a]\nname = "A"', "tenants.a: needs a table sources"),
+        ('[tenants.A]\nname = "A"\nsources = {}', "tenants.A: a name has"),
+        ('[tenants."a.b"]\nname = "A"\nsources = {}', "tenants.a.b: a name has"),
+        ('[tenants.a]\nname = "A"\nsources = {ehr = 1}', "tenants.a.sources: needs a table ehr"),
+        ('[tenants.a]\nname = "A"\nsources = {EHR = {kind = "fhir"}}', "tenants.a.sources.EHR: a name has"),
+        ('[tenants.a]\nname = "A"\nsources = {ehr = {}}', "tenants.a.sources.ehr.kind: must be given, as text"),
+        ('[tenants.a]\nname = "A"\nsources = {ehr = {kind = "fhir", url = []}}', "tenants.a.sources.ehr.url: must be"),
+        (
+            '[tenants.a]\nname = "A"\nsources = {ehr = {kind = "fhir", at = 2020-01-01}}',
+            "tenants.a.sources.ehr.at: must be",
+        ),
+        (
+            '[tenants.a]\nname = "A"\nsources = {ehr = {kind = "fhir", client_secret = "hunter2"}}',
+            "tenants.a.sources.ehr.client_secret: a secret is given as a file, by client_secret_file",
+        ),
+        ('[tenants.a]\nname = "A"\nsources = {ehr = {kind = "fhir", key_file = "none"}}', "No such file"),
+        (
+            '[tenants.a]\nname = "A"\nsources = {ehr = {kind = "fhir", key_file = 1}}',
+            "key_file: must be given, as text",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_clear_line(write: Write, text: str, reason: str) -> None:
+    told = refusal(write(text))
+
+    assert reason in told
+    assert "\n" not in told
+
+
+def test_a_missing_or_unreadable_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
+
+    assert "No such file" in refusal(tmp_path / "none.toml")
+    assert "not UTF-8" in refusal(tmp_path / "binary.toml")
+
+
+@pytest.mark.parametrize("mode", [0o604, 0o602, 0o644, 0o666, 0o777])
+def test_a_secret_that_everyone_can_read_is_refused_outside_the_demo(write: Write, tmp_path: Path, mode: int) -> None:
+    path = write(GOOD)
+    (tmp_path / "secrets" / "riverbend-ehr").chmod(mode)
+
+    assert "must not be open to every user" in refusal(path)
+    assert load_tenants(path, demo=True)
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"\xff", b"x" * 65537], ids=["empty", "blank", "binary", "huge"])
+def test_a_file_that_holds_no_secret_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "secret"
+    path.write_bytes(content)
+    path.chmod(0o600)
+
+    with pytest.raises(SettingsRefused):
+        read_secret(path, demo=False)
+
+
+def test_a_folder_is_no_secret(tmp_path: Path) -> None:
+    with pytest.raises(SettingsRefused, match="Is a directory"):
+        read_secret(tmp_path, demo=True)
+
+
+def test_a_key_is_read_as_it_is_and_must_be_long_enough(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(b"\n" * 32)
+
+    assert read_key(path, demo=True) == b"\n" * 32
+    path.write_bytes(b"k" * 31)
+    with pytest.raises(SettingsRefused, match="at least 32 bytes"):
+        read_key(path, demo=True)
+
+
+# Binding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectorConfig:
+    """As a connector declares it."""
+
+    source: str
+    url: str
+    port: int = 1
+    client_secret: str = field(repr=False)
+
+
+def source(**options: str | int | SecretStr) -> SourceConfig:
+    return SourceConfig(place="tenants.a.sources.ehr", kind="fhir", options=options)
+
+
+def test_options_become_the_connectors_own_configuration() -> None:
+    bound = source(url="https://x", port=2, client_secret=SecretStr("s")).bind(ConnectorConfig, source="ehr")
+
+    assert bound == ConnectorConfig(source="ehr", url="https://x", port=2, client_secret="s")
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"url": "x", "client_secret": "s", "prot": 2}, "tenants.a.sources.ehr: unknown prot; did you mean port?"),
+        ({"url": "x", "client_secret": "s", "source": "billing"}, "tenants.a.sources.ehr: unknown source"),
+        ({"client_secret": "s"}, "tenants.a.sources.ehr.url: Field required"),
+        (
+            {"url": "x", "client_secret": "s", "port": "hunter2"},
+            "tenants.a.sources.ehr.port: Input should be a valid integer",
+        ),
+    ],
+)
+def test_options_that_do_not_fit_are_refused_without_their_values(options: dict[str, str | int], reason: str) -> None:
+    with pytest.raises(SettingsRefused) as refused:
+        source(**options).bind(ConnectorConfig, source="ehr")
+
+    assert str(refused.value).startswith(reason)
+    assert "hunter2" not in str(refused.value)
