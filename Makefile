@@ -40,7 +40,8 @@ ifeq ($(OPA),)
 	@echo 'rego: not checked, no opa on PATH or in .bin/ (make opa)'; test "$$CI" != true
 else
 	@test -z "$$($(OPA) fmt --list policies)" || { $(OPA) fmt --diff policies; exit 1; }
-	$(OPA) check --strict --schema policies/schemas policies
+	$(OPA) check --strict --bundle --capabilities policies/capabilities.json --schema policies/schemas --ignore '*_test.rego' policies
+	$(OPA) test --timeout 60s --coverage --threshold 100 --format json --bundle policies > /dev/null
 endif
 
 fix: $(DEV) ## Format and repair what can be repaired by itself

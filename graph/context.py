@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from aiodataloader import DataLoader
 from graphql.pyutils import Path
@@ -12,18 +14,23 @@ from graphql.pyutils import Path
 from graph.arguments import list_arguments
 from graph.errors import Rendered, failed, schema_path, withheld
 from portico.access.guard import Masked, Released, Withheld
-from portico.records.errors import AuditUnavailable, CallerError, PolicyUnavailable, StoreUnavailable
+from portico.records.errors import AuditUnavailable, CallerError, PolicyUnavailable, SourceError, StoreUnavailable
+from portico.records.references import RecordType
 from resolvers.edges import Edge
 from resolvers.follow import follow_many, follow_one
+from resolvers.nodes import nodes
 from resolvers.pages import Connection, ListArguments
 from resolvers.session import Session
 
 T = TypeVar("T")
 
-Loader = DataLoader[Released, Any]
+Loader = DataLoader[Any, Any]
 
 FAIL_CLOSED = (PolicyUnavailable, StoreUnavailable, AuditUnavailable)
 """Failures of what decides and records: with one of them nothing at all is released."""
+
+FAILED: Final = object()
+"""Stands for what a batch could not give."""
 
 
 @dataclass(slots=True)
@@ -37,6 +44,8 @@ class Context:
     refusal: CallerError | None = None
     """Why nothing at all may be released, if so."""
     _loaders: dict[Hashable, Loader] = field(default_factory=dict)
+    _under_way: Counter[RecordType] = field(default_factory=Counter)
+    _arrivals: dict[RecordType, asyncio.Event] = field(default_factory=dict)
 
     def withhold(self, path: Path, marker: Withheld) -> None:
         """Note a value that is not released."""
@@ -64,16 +73,60 @@ class Context:
             self.fail(path, error)
             return None
 
+    def root(self, type_: RecordType, path: Path, work: Awaitable[T]) -> Awaitable[T | None]:
+        """Settle a list root's work. Edges from its records wait for all such roots: their parents are a batch.
+
+        Counted at once, before any root of the operation can have arrived.
+        """
+        self._under_way[type_] += 1
+        arrival = self._arrivals.setdefault(type_, asyncio.Event())
+
+        async def settle() -> T | None:
+            try:
+                return await self.settle(path, work)
+            finally:
+                self._under_way[type_] -= 1
+                if not self._under_way[type_]:
+                    arrival.set()
+
+        return settle()
+
+    async def node(self, only: RecordType | None, name: str, path: Path) -> Released | None:
+        """The record behind an opaque id, in one batch with all that are asked for singly."""
+        loader = self._loaders.get(only)
+        if loader is None:
+
+            async def load(names: list[str]) -> list[Released | SourceError | None]:
+                return await nodes(self.session, names, only)
+
+            loader = self._loaders[only] = DataLoader(load)
+        found = await self._found(path, loader.load(name))
+        return None if found is FAILED else found
+
     async def follow(self, edge: Edge, name: str, source: Released, arguments: Mapping[str, Any], path: Path) -> Any:
         """What an edge leads to, in one batch with all its like."""
+        if self._under_way[edge.origin]:
+            await self._arrivals[edge.origin].wait()
         try:
-            found = await self._loader(edge, list_arguments(arguments) if edge.many else None).load(source)
+            loader = self._loader(edge, list_arguments(arguments) if edge.many else None)
+        except CallerError as error:
+            self.fail(path, error)
+            return None
+        found = await self._found(path, loader.load(source))
+        if found is not FAILED:
+            self.released.add(name)
+            return found
+        return None
+
+    async def _found(self, path: Path, load: Awaitable[Any]) -> Any:
+        """What a batch gave for its seat; `FAILED`, and the failure noted, where it has none."""
+        try:
+            found = await load
         except CallerError as error:
             found = error
         if isinstance(found, CallerError):
             self.fail(path, found)
-            return None
-        self.released.add(name)
+            return FAILED
         return found
 
     def _loader(self, edge: Edge, arguments: ListArguments | None) -> Loader:

@@ -34,6 +34,7 @@ from graph.errors import (
     render,
     rendered,
 )
+from portico.records.errors import MethodRefused
 from portico.records.exchange import GraphQLRequest
 
 ERRORS_LIMIT = 5
@@ -57,7 +58,7 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
-class _Parsed:
+class _Judged:
     node: DocumentNode
     characters: int
     errors: tuple[Rendered, ...]
@@ -71,32 +72,35 @@ class Documents:
         self._budgets = budgets
         self._capacity = capacity
         self._remembered = 0
-        self._known: OrderedDict[str, _Parsed] = OrderedDict()
+        self._known: OrderedDict[str, _Judged] = OrderedDict()
 
     def prepare(self, request: GraphQLRequest) -> tuple[Document, VariableValues]:
-        """The document and its coerced variables. Raises `DocumentRefused` for one that can't be executed."""
-        digest = hashlib.sha256(request.query.encode()).hexdigest()
-        parsed = self._known.get(digest)
-        if parsed is None:
-            parsed = self._parse(request.query)
-            self._remember(digest, parsed)
-        else:
-            self._known.move_to_end(digest)
-        if parsed.errors:
-            raise DocumentRefused(parsed.errors)
-        operation = _operation(parsed.node, request.operation_name)
-        variables = self._variables(operation, request)
-        Meter(parsed.node, self._budgets, variables.coerced).check(operation)
-        return Document(parsed.node, operation, digest), variables
+        """The document and its coerced variables. Raises `DocumentRefused` for one that can't be executed.
 
-    def _parse(self, text: str) -> _Parsed:
-        """Measure every operation before validation sees the document, then validate it once."""
+        Raises `MethodRefused` for a read-only request that asks for more than a query, valid or not.
+        """
+        digest = hashlib.sha256(request.query.encode()).hexdigest()
+        known = self._known.get(digest)
+        node = known.node if known else self._parse(request.query)
+        operation = _operation(node, request)
+        judged = known or self._judge(node, len(request.query))
+        self._remember(digest, judged)
+        if judged.errors:
+            raise DocumentRefused(judged.errors)
+        variables = self._variables(operation, request)
+        Meter(node, self._budgets, variables.coerced).check(operation)
+        return Document(node, operation, digest), variables
+
+    def _parse(self, text: str) -> DocumentNode:
         try:
-            node = parse(text, max_tokens=self._budgets.tokens, allow_empty_selection_sets=False)
+            return parse(text, max_tokens=self._budgets.tokens, allow_empty_selection_sets=False)
         except GraphQLSyntaxError as error:
             raise DocumentRefused([_without_literals(error)]) from None
         except RecursionError:
             raise DocumentRefused([render(PARSE_FAILED, "The document is nested too deeply.")]) from None
+
+    def _judge(self, node: DocumentNode, characters: int) -> _Judged:
+        """Measure every operation before validation sees the document, then validate it once."""
         meter = Meter(node, self._budgets)
         for definition in node.definitions:
             if isinstance(definition, OperationDefinitionNode):
@@ -104,11 +108,13 @@ class Documents:
         errors = validate(
             self._schema, node, max_errors=ERRORS_LIMIT, hide_suggestions=True, allow_empty_selection_sets=False
         )
-        return _Parsed(node, len(text), tuple(_without_value(error) for error in errors))
+        return _Judged(node, characters, tuple(_without_value(error) for error in errors))
 
-    def _remember(self, digest: str, parsed: _Parsed) -> None:
-        self._known[digest] = parsed
-        self._remembered += parsed.characters
+    def _remember(self, digest: str, judged: _Judged) -> None:
+        if digest not in self._known:
+            self._known[digest] = judged
+            self._remembered += judged.characters
+        self._known.move_to_end(digest)
         while self._remembered > self._capacity:
             _, forgotten = self._known.popitem(last=False)
             self._remembered -= forgotten.characters
@@ -126,16 +132,19 @@ class Documents:
         return coerced
 
 
-def _operation(node: DocumentNode, name: str | None) -> OperationDefinitionNode:
+def _operation(node: DocumentNode, request: GraphQLRequest) -> OperationDefinitionNode:
+    name = request.operation_name
     operations = [definition for definition in node.definitions if isinstance(definition, OperationDefinitionNode)]
     if name is None and len(operations) > 1:
         raise DocumentRefused([render(OPERATION_FAILED, "operationName is required: there are several operations.")])
     chosen = [one for one in operations if name is None or (one.name and one.name.value == name)]
     if not chosen:
         raise DocumentRefused([render(OPERATION_FAILED, "The document has no operation of this name.")])
-    if chosen[0].operation is not OperationType.QUERY:
-        raise DocumentRefused([render(OPERATION_FAILED, "Only queries can be executed here.")])
-    return chosen[0]
+    if all(one.operation is OperationType.QUERY for one in chosen):
+        return chosen[0]
+    if request.read_only:
+        raise MethodRefused
+    raise DocumentRefused([render(OPERATION_FAILED, "Only queries can be executed here.")])
 
 
 def _without_literals(error: GraphQLSyntaxError) -> Rendered:

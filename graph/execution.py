@@ -28,7 +28,7 @@ from portico.access.guard import Guard
 from portico.access.principal import Caller
 from portico.audit.entry import AuditEntry, Outcome
 from portico.audit.trail import AuditTrail
-from portico.records.errors import AuditUnavailable, CallerError, DeadlineExceeded
+from portico.records.errors import AuditUnavailable, CallerError, DeadlineExceeded, MethodRefused
 from portico.records.exchange import Answer, GraphQLRequest
 from portico.records.references import RecordType, Tenant
 from resolvers.seal import Seal
@@ -69,13 +69,15 @@ class Executor:
         self._documents = Documents(schema.core, parts.budgets)
 
     async def answer(self, request: GraphQLRequest, caller: Caller) -> Answer:
-        """The answer to a request. Never raises; costs what its levels cost."""
+        """The answer to a request; costs what its levels cost. Raises nothing but `MethodRefused`, which is HTTP's."""
         try:
             document, variables = self._documents.prepare(request)
             context = Context(await self._session(document, variables, caller))
             return await self._executed(context, document, request)
         except DocumentRefused as refused:
             return Answer(orjson.dumps({"errors": refused.errors}), executed=False)
+        except MethodRefused:
+            raise
         except CallerError as error:
             return self._refused(error, caller)
         except Exception as error:  # noqa: BLE001  a bug costs its own request, and releases nothing

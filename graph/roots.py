@@ -17,18 +17,12 @@ from resolvers.nodes import nodes
 from resolvers.operations import sources, viewer
 from resolvers.pages import Connection
 
-Root = Callable[..., Awaitable[Any]]
+Root = Callable[..., Awaitable[Any] | None]
 
 
 def _one(only: RecordType | None) -> Root:
     async def resolve(_: object, info: GraphQLResolveInfo[Context], **arguments: Any) -> Released | None:
-        context = info.context
-        found = await context.settle(info.path, nodes(context.session, (arguments["id"],), only))
-        single = found[0] if found else None
-        if isinstance(single, SourceError):
-            context.fail(info.path, single)
-            return None
-        return single
+        return await info.context.node(only, arguments["id"], info.path)
 
     return resolve
 
@@ -49,14 +43,14 @@ async def _several(_: object, info: GraphQLResolveInfo[Context], **arguments: An
 
 
 def _list(type_: RecordType) -> Root:
-    async def resolve(_: object, info: GraphQLResolveInfo[Context], **arguments: Any) -> Connection | None:
+    def resolve(_: object, info: GraphQLResolveInfo[Context], **arguments: Any) -> Awaitable[Connection | None] | None:
         context = info.context
         try:
             understood = list_arguments(arguments)
         except CallerError as error:
             context.fail(info.path, error)
             return None
-        return await context.settle(info.path, list_records(context.session, type_, understood))
+        return context.root(type_, info.path, list_records(context.session, type_, understood))
 
     return resolve
 

@@ -50,7 +50,10 @@ class GraphSchema:
 
 
 def build(query: type = Query) -> GraphSchema:
-    """The schema below a query root. Raises `UntaggedCoordinate` if anything in it has no tag, `UnguardedWay` if one goes around them."""
+    """The schema below a query root.
+
+    Raises `UntaggedCoordinate` if anything in it has no tag, `UnguardedWay` if a field leads around them.
+    """
     declared = strawberry.Schema(query=query, config=StrawberryConfig(scalar_map=SCALARS))
     # Strawberry's only handle to the graphql-core schema that it made.
     core = declared._schema  # noqa: SLF001

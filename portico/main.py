@@ -147,6 +147,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
                 in_flight_limit=settings.in_flight_limit,
             ),
             origins=settings.allowed_origins,
+            get_queries=settings.get_queries,
         )
         yield House(app=app, executor=executor, metrics=metrics, linker=linker, tenants=tenants)
 
@@ -185,7 +186,8 @@ async def _serve(settings: Settings) -> None:
 async def _engine(settings: Settings) -> PolicyEngine:
     if settings.opa_url is None:
         return await EmbeddedEngine.start(
-            EmbeddedConfig(folder=settings.policies), on_refused=lambda _: _log.error("policies_refused")
+            EmbeddedConfig(folder=settings.policies),
+            on_refused=lambda reason: _log.error("policies_refused", reason=reason),
         )
     bundle = await asyncio.to_thread(read_bundle, settings.policies)
     return await ServerEngine.start(ServerConfig(url=settings.opa_url, schemas=bundle.schemas))

@@ -135,6 +135,9 @@ class Settings(BaseSettings):
     """Largest accepted request body."""
     in_flight_limit: Annotated[int, Field(ge=1, le=10000)] = 256
     """Most requests that are answered at once; further ones get 503 with Retry-After."""
+    get_queries: bool = False
+    """Whether queries may also be asked by GET. Off, because addresses end up in the logs, caches and histories of
+    proxies and browsers, and with them the names and birth dates that people ask about."""
     allowed_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_exact_origins)] = ()
     """Origins of web pages that may ask from a browser, separated by commas, matched exactly. None by default."""
     link_interval_seconds: Annotated[int, Field(ge=5, le=86400)] = 300

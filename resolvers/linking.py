@@ -16,10 +16,10 @@ from typing import Final, Protocol, TypeAlias
 from uuid import uuid4
 
 from portico.records.context import CallContext
-from portico.records.errors import SourceError
+from portico.records.errors import SourceError, SourceInvalid
 from portico.records.people import Person, Relation
 from portico.records.references import PatientId, SourceName, Tenant
-from portico.store.crosswalk import Assurance, Crosswalk, Link, LinkPlan, Reason, Rule, Unlinked
+from portico.store.crosswalk import Assurance, Crosswalk, Link, LinkPlan, Reason, Rule, Unlinked, is_storable
 from resolvers.resemblance import (
     PERSONAL,
     Likeness,
@@ -106,11 +106,18 @@ class Linker:
 
 
 async def _scan(channel: Scanned, call: CallContext) -> tuple[list[Person], list[Relation]] | SourceError:
+    """Everyone once, and every relation that names a party; what a source says in another's name is not believed."""
     try:
         people = {person.source_id: person async for person in channel.people(call)}
-        return list(people.values()), [relation async for relation in channel.relations(call)]
+        relations = [relation async for relation in channel.relations(call)]
     except SourceError as error:
         return error
+    if any(told.source != channel.source for told in (*people.values(), *relations)):
+        return SourceInvalid(channel.source)
+    return (
+        [person for person in people.values() if is_storable(person.source_id)],
+        [relation for relation in relations if is_storable(relation.source_id) and is_storable(relation.party)],
+    )
 
 
 def new_patient_id(_: Person) -> PatientId:

@@ -10,19 +10,21 @@ from dataclasses import replace
 
 from portico.access.decisions import DecisionClass, Scope
 from portico.access.guard import Case
+from portico.access.principal import Principal, PrincipalKind
 from portico.records.errors import BadArgument
 from portico.records.references import RecordType
 from portico.records.search import Condition, Hit, Op, Search
 from resolvers.criteria import Ordering, revealed
 from resolvers.edges import ABOUT_PATIENTS
 from resolvers.pages import EMPTY, PAGE_LIMIT, Connection, Cursors, ListArguments, connection
-from resolvers.session import STANDINGS_LIMIT, Session
+from resolvers.session import STANDINGS_LIMIT, Session, Standing
 from resolvers.translation import translated
 
 ROUNDS_LIMIT = 10
 """Source pages that one list may take to fill one page of its own."""
 
-KNOWN_RELATIONSHIPS = ("self", "guardian", "care_team", "scheduled", "same_organization")
+SAME_ORGANIZATION = "same_organization"
+KNOWN_RELATIONSHIPS = ("self", "guardian", "care_team", "scheduled", SAME_ORGANIZATION)
 
 Row = tuple[Case, Hit]
 
@@ -36,6 +38,7 @@ async def list_records(session: Session, type_: RecordType, arguments: ListArgum
     cursors = Cursors(session.seal, session.caller, (type_.value,), arguments)
     position = cursors.read()
     scope = await session.decisions.scope(session.caller, type_.value, session.tally)
+    await session.foresee(_possible(type_, scope))
     if scope.empty or not await _may_reveal(session, type_, scope, arguments.conditions):
         return EMPTY
     narrowed = await _narrowed(session, type_, scope, await translated(session, type_, arguments.conditions))
@@ -121,27 +124,55 @@ async def _in_full_for_some(session: Session, type_: RecordType, scope: Scope, a
 
 
 def _classes(type_: RecordType, scope: Scope) -> list[DecisionClass]:
-    """The classes that rows of a scope can be of: each relationship by itself, none, and all at once."""
+    return [DecisionClass(type_.value, relationships) for relationships in _possible(type_, scope)]
+
+
+def _possible(type_: RecordType, scope: Scope) -> list[frozenset[str]]:
+    """The relationships that rows of a scope can stand in: each by itself, none, and all at once."""
     if type_ not in ABOUT_PATIENTS:
-        return [DecisionClass(type_.value)]
+        return [frozenset()]
     names = KNOWN_RELATIONSHIPS if scope.everyone else sorted(scope.relationships)
-    singles = [DecisionClass(type_.value, frozenset({name})) for name in names]
-    return [*singles, DecisionClass(type_.value), DecisionClass(type_.value, frozenset(names))]
+    return [*(frozenset({name}) for name in names), frozenset(), frozenset(names)]
 
 
 async def _narrowed(
     session: Session, type_: RecordType, scope: Scope, conditions: tuple[Condition, ...] | None
 ) -> tuple[Condition, ...] | None:
-    """The conditions with the scope pushed in; None where nothing can be visible."""
+    """The conditions with the scope pushed in where the source can judge it; None where nothing can be visible.
+
+    Patients of one's own organization are a condition of the EHR's. Patients to whom one stands in any other
+    relationship are few, and pushed in by their ids. A scope that is neither is left to the decision on each row.
+    """
     if conditions is None:
         return None
     if scope.everyone or type_ not in ABOUT_PATIENTS:
         return conditions
-    standings = await session.related(scope.relationships)
-    if not standings:
-        return None
+    named = scope.relationships & _conceivable(session.caller.principal)
+    if SAME_ORGANIZATION in named:
+        if type_ is RecordType.PATIENT and named == {SAME_ORGANIZATION}:
+            return (*conditions, Condition("organization", Op.IN, (session.caller.principal.organization or "",)))
+        return conditions
+    standings = await session.related(named) if named else ()
     if len(standings) > STANDINGS_LIMIT:
         return conditions
+    return _of_patients(session, type_, standings, conditions)
+
+
+def _conceivable(principal: Principal) -> set[str]:
+    """The relationships that a principal with these claims can stand in at all."""
+    claimed = {
+        "self": bool(principal.patients),
+        "guardian": principal.kind is PrincipalKind.PERSON,
+        "care_team": principal.npi is not None,
+        "scheduled": principal.npi is not None,
+        SAME_ORGANIZATION: principal.organization is not None,
+    }
+    return {name for name, possible in claimed.items() if possible}
+
+
+def _of_patients(
+    session: Session, type_: RecordType, standings: Sequence[Standing], conditions: tuple[Condition, ...]
+) -> tuple[Condition, ...] | None:
     source = session.channel(type_).source
     in_scope = {id_ for standing in standings for id_ in standing.sources.get(source, ())}
     kept: list[Condition] = []

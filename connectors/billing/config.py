@@ -16,25 +16,33 @@ class BillingConfig:
     source: SourceName
     tenant: Tenant
     host: str
+    """Name or address of the database server, or the folder of its Unix socket."""
     port: int
+    """Port that it listens on."""
     database: str
+    """The database's name."""
     user: str
     """A role that can only read."""
     password: str = field(repr=False)
+    """The role's password."""
     ca: str | None = None
     """Certificates of the authorities that may vouch for the server's, as PEM; None: the system's."""
     timezone: str = "UTC"
     """The IANA zone of the calendar days that the system notes."""
     pool_size: int = 4
+    """Connections kept to the database at once."""
     connect_timeout_seconds: float = 3.0
+    """The longest that a new connection may take."""
     statement_timeout_seconds: float = 10.0
     """The server gives up a statement after this, even where nobody is left to cancel it at the deadline."""
     batch_limit: int = 1000
+    """Keys that one statement may carry."""
     row_limit: int = 20_000
     """The most rows that one answer may have."""
     answer_limit_bytes: int = 16 * 1024 * 1024
     """The most that one answer may weigh."""
     scan_page_rows: int = 1000
+    """Rows that a scan of all subscribers takes at a time."""
 
     def tls(self) -> ssl.SSLContext | bool:
         """How the connection is secured: certificate and host name verified, except within this machine."""

@@ -25,9 +25,13 @@ class FhirConfig:
     url: str
     """The server's base: `https://ehr.example/r4`."""
     token_url: str
+    """Where the source gives access tokens for client credentials."""
     client_id: str
+    """The name that Portico is registered by at the source."""
     client_secret: str = field(repr=False)
+    """What proves it."""
     scope: str = "system/*.read"
+    """What is asked for of the source, in SMART's words."""
     batch_limit: int = 200
     """Keys that one search may carry."""
     page_size: int = 1_000
@@ -37,7 +41,9 @@ class FhirConfig:
     scan_page_limit: int = 20_000
     """Pages that a scan of all people or relations may take."""
     body_limit_bytes: int = 16 * _KIBIBYTE * _KIBIBYTE
+    """The most that one answer may weigh."""
     connection_limit: int = 20
+    """Connections kept to the source at once."""
     throttle_wait_limit_seconds: float = 5.0
     """The longest Retry-After that is waited for, deadlines permitting."""
 

@@ -26,7 +26,9 @@ class SchedulingConfig:
     url: str
     """Where the API's version 2 begins: `https://api.vendor.example/riverbend/v2`. Nothing else is ever called."""
     api_key: str = field(repr=False)
+    """What proves to the vendor that it is the tenant who asks."""
     batch_limit: int = VENDOR_KEY_LIMIT
+    """Keys that one look-up may carry."""
     page_size: int = 100
     """Items that a page may hold; the vendor gives up to 100."""
     page_limit: int = 50
@@ -36,7 +38,9 @@ class SchedulingConfig:
     scan_pages_per_second: float = 3.0
     """How fast a scan turns pages: slowly, for it draws on the same allowance as everybody's requests."""
     body_limit_bytes: int = 8 * 1024 * 1024
+    """The most that one answer may weigh."""
     connection_limit: int = 10
+    """Connections kept to the vendor at once."""
     throttle_wait_limit_seconds: float = 5.0
     """The longest Retry-After that is waited for, deadlines permitting."""
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, Final
 
 from connectors.scheduling.config import SchedulingConfig
@@ -62,6 +63,7 @@ class SchedulingConnector:
         self._config = config
         self._mapping = mapping or SchedulingMapping.load()
         self._vendor = Vendor(config)
+        self._scan_pause_seconds = 1 / config.scan_pages_per_second
 
     @property
     def source(self) -> SourceName:
@@ -139,7 +141,7 @@ class SchedulingConnector:
             if page.following is None:
                 return
             parameters["cursor"] = page.following
-            await self._take_time()
+            await _pause(call, self._scan_pause_seconds)
         raise self._endless()
 
     async def relations(self, call: CallContext) -> AsyncIterator[Relation]:
@@ -149,7 +151,14 @@ class SchedulingConnector:
         """
         read = reader(self.source, self._mapping)
         asked = {"filter": {"states": sorted(self._mapping.scheduled_states)}}
-        pages = self._pages(call, "appointments/search", asked, _RELATION_FIELDS, self._config.scan_page_limit)
+        pages = self._pages(
+            call,
+            "appointments/search",
+            asked,
+            _RELATION_FIELDS,
+            self._config.scan_page_limit,
+            pause_seconds=self._scan_pause_seconds,
+        )
         async with aclosing(pages):
             async for items in pages:
                 for item in items:
@@ -157,8 +166,6 @@ class SchedulingConnector:
                         relation = read.relation(item)
                     if relation is not None:
                         yield relation
-                if len(items) == self._config.page_size:
-                    await self._take_time()
 
     async def ping(self, call: CallContext) -> None:
         """Whether the vendor answers and accepts our key. Cost: its status."""
@@ -170,9 +177,16 @@ class SchedulingConnector:
         await self._vendor.aclose()
 
     async def _pages(
-        self, call: CallContext, path: str, asked: Mapping[str, object], fields: set[str], limit: int
+        self,
+        call: CallContext,
+        path: str,
+        asked: Mapping[str, object],
+        fields: set[str],
+        limit: int,
+        *,
+        pause_seconds: float = 0,
     ) -> AsyncGenerator[Sequence[Json], None]:
-        """The items of all pages of a question, page by page, at most `limit` of them."""
+        """The items of all pages of a question, page by page, at most `limit` of them, with a pause between them."""
         size, cursor = self._config.page_size, None
         for _ in range(limit):
             page = await self._page(call, path, question(asked, fields, size=size, cursor=cursor))
@@ -180,6 +194,7 @@ class SchedulingConnector:
             if page.following is None:
                 return
             cursor = page.following
+            await _pause(call, pause_seconds)
         raise self._endless()
 
     async def _page(self, call: CallContext, path: str, asked: Mapping[str, Any]) -> _Leaf:
@@ -193,9 +208,6 @@ class SchedulingConnector:
         if following is not None and not isinstance(following, str):
             raise SourceInvalid(self.source, "The source system's answer doesn't say whether it goes on.")
         return _Leaf(items, following)
-
-    async def _take_time(self) -> None:
-        await asyncio.sleep(1 / self._config.scan_pages_per_second)
 
     def _record(self, kind: _Kind, item: Json, call: CallContext) -> Record:
         with self._readable():
@@ -213,3 +225,9 @@ class SchedulingConnector:
 
     def _endless(self) -> SourceInvalid:
         return SourceInvalid(self.source, "The source system's answer has more pages than agreed.")
+
+
+async def _pause(call: CallContext, seconds: float) -> None:
+    """Wait so long, but never past the deadline."""
+    if seconds:
+        await asyncio.sleep(max(0.0, min(seconds, call.deadline - monotonic())))

@@ -100,9 +100,9 @@ class Evaluator:
         try:
             for path, source in self.bundle.modules.items():
                 opa.add_policy(path, source)
+            opa.add_data(self.bundle.data)
             trees = {path: _tree(opa, path, source) for path, source in self.bundle.modules.items()}
             check_profile(trees, self.bundle.builtins)
-            opa.add_data(self.bundle.data)
             answers = {rule: opa.eval_document(ENTRY_POINT[rule], question) for rule, question in QUESTIONS.items()}
             violations = opa.eval_document(VIOLATIONS, {})
         except OpaError as error:

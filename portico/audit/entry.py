@@ -37,26 +37,39 @@ class AuditEntry:
     """
 
     tenant: Tenant
+    """Whose chain the row belongs to."""
     request_id: str
+    """The request's id, as in the log and in the answer's `X-Request-Id`."""
     subject: str
+    """Who asked: the token's subject."""
     kind: str
+    """`person` or `service`."""
     roles: frozenset[str]
+    """The roles that the token gave."""
     purpose: str
+    """Why: the purpose of use of the request."""
     client: str
+    """The client application that asked."""
     operation: str
     """SHA-256 of the document, in hex."""
     operation_name: str | None = None
+    """The operation's name, if it has one."""
     patients: frozenset[PatientId] = frozenset()
     """Canonical ids of everyone whom the answer tells about."""
     released: frozenset[str] = frozenset()
     """Schema coordinates, `Patient.birthDate`."""
     masked: frozenset[str] = frozenset()
+    """Coordinates of which some values were released through a mask."""
     withheld: frozenset[str] = frozenset()
+    """Coordinates of which some values were not released."""
     sources: frozenset[str] = frozenset()
     """The sources that were asked."""
     policy_revision: str
+    """The revision of the policies that decided; several joined by `+` where they changed meanwhile."""
     decision_ids: frozenset[str] = frozenset()
+    """What to cite for the decisions that were applied."""
     outcome: Outcome
+    """What became of the operation."""
     at: datetime
     """When the answer was made; aware."""
 

@@ -29,6 +29,8 @@ class TrailConfig:
     waiting_limit: int = 5000
     group_limit: int = 500
     """The most rows of one transaction."""
+    group_limit_bytes: int = 1_048_576
+    """From this many bytes on a transaction takes no further entry, so that large ones can't make it late."""
     verify_timeout_seconds: float = 3600.0
 
 
@@ -70,10 +72,19 @@ class PostgresTrail:
 
     async def _write_all(self) -> None:
         while self._waiting:
-            size = min(len(self._waiting), self._config.group_limit)
-            group = [slip for slip in (self._waiting.popleft() for _ in range(size)) if not slip.number.done()]
-            if group:
+            if group := self._next_group():
                 await self._write(group)
+
+    def _next_group(self) -> list[_Slip]:
+        """The next ones whose callers still wait."""
+        group: list[_Slip] = []
+        size_bytes = 0
+        while self._waiting and len(group) < self._config.group_limit and size_bytes < self._config.group_limit_bytes:
+            slip = self._waiting.popleft()
+            if not slip.number.done():
+                group.append(slip)
+                size_bytes += len(slip.encoded)
+        return group
 
     async def _write(self, group: Sequence[_Slip]) -> None:
         try:

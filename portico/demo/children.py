@@ -44,7 +44,10 @@ class Child:
 
     def failure(self) -> DemoFailed:
         """What to say of a child that ended by itself: the end of its log is the reason."""
-        lines = self.log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
+        try:
+            lines = self.log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
+        except OSError:
+            lines = []
         where = f"; the end of {self.log}:" if lines else ""
         return DemoFailed("\n".join([f"{self.name} has ended by itself{where}", *lines]))
 

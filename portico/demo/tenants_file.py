@@ -21,6 +21,7 @@ client_secret_file = "secrets/{tenant}-ehr"
 
 [tenants.{tenant}.sources.scheduling]
 kind = "scheduling"
+requests_per_second = 9
 url = "{scheduling}/{tenant}/v2"
 api_key_file = "secrets/{tenant}-scheduling"
 

@@ -36,18 +36,23 @@ def application(
     metrics: Metrics,
     limits: Limits | None = None,
     origins: Sequence[str] = (),
+    get_queries: bool = False,
     lifespan: Lifespan[Starlette] | None = None,
 ) -> Starlette:
     """The server: `/graphql` by POST, `/health/live`, `/health/ready`, and nothing else.
 
-    `origins` are those of web pages that may ask from a browser, matched exactly; with none there is no CORS.
+    `origins` are those of web pages that may ask from a browser, matched exactly; with none there is no CORS. With
+    `get_queries`, `/graphql` takes GET too, for queries only.
     """
     limits = limits or Limits()
     flights = Flights(executor, limit=limits.in_flight_limit, metrics=metrics)
     endpoint = Endpoint(flights=flights, verifier=verifier, limits=limits)
+    methods = ["GET", "POST"] if get_queries else ["POST"]
+    graphql = Route("/graphql", endpoint.answer)
+    graphql.methods = set(methods)  # as they are: given to Route, GET would bring HEAD, an answer for nobody
     server = Starlette(
-        routes=[Route("/graphql", endpoint.answer, methods=["POST"]), *health_routes(readiness)],
-        middleware=[Middleware(Envelope, metrics=metrics), *_cors(origins)],
+        routes=[graphql, *health_routes(readiness)],
+        middleware=[Middleware(Envelope, metrics=metrics), *_cors(origins, methods)],
         exception_handlers=_refusals(metrics),
         lifespan=lifespan,
     )
@@ -55,14 +60,14 @@ def application(
     return server
 
 
-def _cors(origins: Sequence[str]) -> list[Middleware]:
+def _cors(origins: Sequence[str], methods: Sequence[str]) -> list[Middleware]:
     if not origins:
         return []
     return [
         Middleware(
             CORSMiddleware,
             allow_origins=list(origins),
-            allow_methods=["POST"],
+            allow_methods=methods,
             allow_headers=["Authorization", "Content-Type", PURPOSE_HEADER],
             expose_headers=["X-Request-Id"],
         )

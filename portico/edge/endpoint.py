@@ -1,4 +1,4 @@
-"""The one way in: what happens to a POST to /graphql, in the order in which it happens."""
+"""The one way in: what happens to a request to /graphql, in the order in which it happens."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from portico.access.principal import Caller
-from portico.edge.body import read, understand
+from portico.edge.body import read
 from portico.edge.credentials import Verifier, authenticate, choose_purpose
 from portico.edge.flight import Flights
 from portico.edge.media import MediaType, negotiate, require_json
+from portico.edge.parameters import from_address, from_body
 from portico.records.errors import InvalidRequest
+from portico.records.exchange import GraphQLRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,16 +41,7 @@ class Endpoint:
         principal = await authenticate(http.headers, self._verifier)
         purpose = choose_purpose(http.headers, principal)
         media_type = http.state.media_type = negotiate(http.headers.getlist("accept"))
-        require_json(http.headers.getlist("content-type"), http.headers.getlist("content-encoding"))
-        if http.scope["query_string"]:
-            raise InvalidRequest("The address takes no parameters.")
-        request = understand(
-            await read(
-                http,
-                limit_bytes=self._limits.body_limit_bytes,
-                timeout_seconds=self._limits.body_timeout_seconds,
-            )
-        )
+        request = self._in_address(http) if http.method == "GET" else await self._in_body(http)
         caller = Caller(
             principal=principal,
             purpose=purpose,
@@ -59,3 +52,20 @@ class Endpoint:
         http.state.outcome = "ANSWERED" if answer.executed else "REFUSED"
         status = 200 if answer.executed or media_type is MediaType.JSON else 400
         return Response(answer.body, status, media_type=media_type.content_type)
+
+    async def _in_body(self, http: Request) -> GraphQLRequest:
+        require_json(http.headers.getlist("content-type"), http.headers.getlist("content-encoding"))
+        if http.scope["query_string"]:
+            raise InvalidRequest("The address takes no parameters.")
+        limits = self._limits
+        return from_body(
+            await read(http, limit_bytes=limits.body_limit_bytes, timeout_seconds=limits.body_timeout_seconds)
+        )
+
+    def _in_address(self, http: Request) -> GraphQLRequest:
+        query_string: bytes = http.scope["query_string"]
+        if len(query_string) > self._limits.body_limit_bytes:
+            raise InvalidRequest("The address is longer than a request may be.")
+        if http.headers.get("content-length", "0") != "0" or "transfer-encoding" in http.headers:
+            raise InvalidRequest("A GET request has no body.")
+        return from_address(query_string)

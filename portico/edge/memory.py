@@ -65,6 +65,7 @@ class Echo:
             "query": request.query,
             "variables": dict(request.variables),
             "operationName": request.operation_name,
+            "readOnly": request.read_only,
             "purpose": caller.purpose,
         }
         return Answer(orjson.dumps({"data": data}), self.executed)

@@ -8,7 +8,7 @@ import orjson
 from starlette.responses import Response
 
 from portico.edge.media import MediaType
-from portico.records.errors import CallerError, Overloaded, RequestTooSlow, Unauthenticated
+from portico.records.errors import CallerError, MethodRefused, Overloaded, RequestTooSlow, Unauthenticated
 
 _OK: Final = 200
 
@@ -40,6 +40,8 @@ def fault(request_id: str) -> Response:
 
 def _headers(error: CallerError) -> dict[str, str]:
     match error:
+        case MethodRefused():
+            return {"Allow": "POST"}
         case Overloaded():
             return {"Retry-After": "1"}
         case RequestTooSlow():

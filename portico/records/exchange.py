@@ -14,6 +14,8 @@ class GraphQLRequest:
     query: str
     variables: Mapping[str, Any] = field(default_factory=dict)
     operation_name: str | None = None
+    read_only: bool = False
+    """Whether only a query may be executed: the request came by a method that must have no effect."""
 
 
 @dataclass(frozen=True, slots=True)

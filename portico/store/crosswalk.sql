@@ -1,14 +1,14 @@
 -- name: standing
--- $1 tenant, $2 least assurance, $3 instant, ($4, $5) the relationships and parties that the principal can claim.
+-- $1 tenant, $2 least assurance, $3 instant, $4 what the principal can claim: `relationship party`.
 with reached as materialized ({reached})
 select reached.patient::text, known.sources, known.source_ids,
-       array(select distinct bond.relationship
+       array(select bond.relationship
                from portico.bond
               where bond.tenant = $1
                 and bond.patient = reached.patient
                 and bond.assurance >= $2
                 and bond.valid @> $3::timestamptz
-                and (bond.relationship, bond.party) in (select * from unnest($4::text[], $5::text[]))) as relationships
+                and bond.relationship || ' ' || bond.party = any($4::text[])) as relationships
   from reached
  cross join lateral (
        select array_agg(link.source order by link.source, link.source_id) as sources,
@@ -19,25 +19,25 @@ select reached.patient::text, known.sources, known.source_ids,
  order by reached.patient
 
 -- name: reached_by_source_ids
--- $6 source, $7 its ids
+-- $5 source, $6 its ids
 select distinct patient from portico.link
- where tenant = $1 and source = $6 and source_id = any($7::text[]) and assurance >= $2
+ where tenant = $1 and source = $5 and source_id = any($6::text[]) and assurance >= $2
 
 -- name: reached_by_patients
--- $6 canonical ids
-select id as patient from portico.patient where tenant = $1 and id = any($6::uuid[])
+-- $5 canonical ids
+select id as patient from portico.patient where tenant = $1 and id = any($5::uuid[])
 
 -- name: reached_by_relationships
--- $6 the relationships asked for, $7 the patient after whom to go on, $8 how many. `offset 0` keeps the planner from
--- reading every bond of the tenant instead of those of each claim.
+-- ($5, $6) the claims by the relationships asked for, $7 the patient after whom to go on, $8 how many. `offset 0` keeps
+-- the planner from reading every bond of the tenant instead of those of each claim.
 select distinct bond.patient
-  from unnest($4::text[], $5::text[]) as claim (relationship, party)
+  from unnest($5::text[], $6::text[]) as claim (relationship, party)
  cross join lateral (
        select patient from portico.bond
         where bond.tenant = $1 and bond.relationship = claim.relationship and bond.party = claim.party
           and bond.assurance >= $2 and bond.valid @> $3::timestamptz
        offset 0) as bond
- where claim.relationship = any($6::text[]) and ($7::uuid is null or bond.patient > $7)
+ where $7::uuid is null or bond.patient > $7
  order by bond.patient
  limit $8
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Self, TypeAlias
+from typing import Final, Self, TypeAlias, TypeVar
 
 import asyncpg
-import stamina
 from asyncpg.pool import PoolConnectionProxy
 
 from portico.records.errors import StoreUnavailable
 
+T = TypeVar("T")
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 
 _CONNECTION_GONE = (
@@ -23,7 +23,11 @@ _CONNECTION_GONE = (
     asyncpg.TooManyConnectionsError,
     asyncpg.TransactionRollbackError,
 )
+# Every query is a look-up. A plan that was made while its tables were small must not go on reading them whole.
+_SETTINGS: Final = {"application_name": "portico", "timezone": "UTC", "enable_seqscan": "off"}
 _OWN_DOING = (TimeoutError, asyncpg.QueryCanceledError)
+_FIRST_PAUSE_SECONDS: Final = 0.01
+_LONGEST_PAUSE_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +70,7 @@ class Database:
             timeout=config.connect_timeout_seconds,
             command_timeout=config.query_timeout_seconds,
             init=_require_safety,
-            server_settings={"application_name": "portico", "timezone": "UTC"},
+            server_settings=_SETTINGS,
         )
         return cls(config, pool)
 
@@ -76,11 +80,11 @@ class Database:
         Tried again when the connection is lost, even if it was lost while committing: it must bear repetition.
         """
         async with _in_time(seconds or self._config.query_timeout_seconds):
-            async for attempt in _attempts():
-                with attempt:
-                    async with self._pool.acquire() as connection:
-                        return await connection.fetch(query, *arguments)
-        raise StoreUnavailable
+            return await _persist(lambda: self._fetch(query, arguments))
+
+    async def _fetch(self, query: str, arguments: tuple[object, ...]) -> list[asyncpg.Record]:
+        async with self._pool.acquire() as connection:
+            return await connection.fetch(query, *arguments)
 
     @asynccontextmanager
     async def transaction(self, *, seconds: float, snapshot: bool = False) -> AsyncIterator[Connection]:
@@ -89,10 +93,7 @@ class Database:
         A connection that died while it was idle is replaced; one that dies later fails the transaction.
         """
         async with _in_time(seconds), AsyncExitStack() as stack:
-            async for attempt in _attempts():
-                with attempt:
-                    connection = await self._begin(stack, snapshot=snapshot)
-            yield connection
+            yield await _persist(lambda: self._begin(stack, snapshot=snapshot))
 
     async def _begin(self, stack: AsyncExitStack, *, snapshot: bool) -> Connection:
         async with AsyncExitStack() as trial:
@@ -113,10 +114,17 @@ class Database:
             self._pool.terminate()
 
 
-def _attempts() -> AsyncIterable[stamina.Attempt]:
-    return stamina.retry_context(
-        on=is_transient, attempts=None, timeout=None, wait_initial=0.01, wait_max=0.2, wait_jitter=0.02
-    )
+async def _persist(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Try until it succeeds, fails for good, or is cancelled. (stamina would log what the errors say.)"""
+    pause_seconds = _FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            return await attempt()
+        except Exception as error:
+            if not is_transient(error):
+                raise
+        await asyncio.sleep(pause_seconds)
+        pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
 
 
 @asynccontextmanager

@@ -14,7 +14,6 @@ from portico.records.references import PatientId, SourceName, Tenant, is_patient
 from portico.store.crosswalk import (
     RELATIONSHIPS,
     Assurance,
-    Claim,
     CrosswalkConfig,
     Link,
     LinkPlan,
@@ -49,7 +48,7 @@ class PostgresCrosswalk:
         wanted = {id_ for id_ in source_ids if is_storable(id_)}
         if not wanted:
             return {}
-        found = await self._read(_BY_SOURCE_IDS, principal, claims_of(principal), at, source, wanted)
+        found = await self._read(_BY_SOURCE_IDS, principal, at, source, wanted)
         return {id_: standing for standing in found for id_ in standing.sources.get(source, ()) if id_ in wanted}
 
     async def standings_of(
@@ -59,7 +58,7 @@ class PostgresCrosswalk:
         wanted = [patient for patient in patients if is_patient_id(patient)]
         if not wanted:
             return {}
-        found = await self._read(_BY_PATIENTS, principal, claims_of(principal), at, wanted)
+        found = await self._read(_BY_PATIENTS, principal, at, wanted)
         return {standing.patient: standing for standing in found}
 
     async def related(
@@ -72,18 +71,16 @@ class PostgresCrosswalk:
         after: PatientId | None = None,
     ) -> Sequence[Standing]:
         """See `Crosswalk.related`."""
-        claims = claims_of(principal)
-        wanted = {claim.relationship for claim in claims}.intersection(relationships)
+        wanted = [claim for claim in claims_of(principal) if claim.relationship in relationships]
         if not wanted:
             return ()
-        return await self._read(_BY_RELATIONSHIPS, principal, claims, at, wanted, after, limit)
+        names, parties = _columns(((claim.relationship, claim.party) for claim in wanted), 2)
+        return await self._read(_BY_RELATIONSHIPS, principal, at, names, parties, after, limit)
 
-    async def _read(
-        self, query: str, principal: Principal, claims: Collection[Claim], at: datetime, *arguments: object
-    ) -> list[Standing]:
-        names, parties = _columns(((claim.relationship, claim.party) for claim in claims), 2)
+    async def _read(self, query: str, principal: Principal, at: datetime, *arguments: object) -> list[Standing]:
+        claims = [f"{claim.relationship} {claim.party}" for claim in claims_of(principal)]
         rows = await self._database.fetch(
-            query, principal.tenant, self._config.minimum_assurance, at, names, parties, *arguments
+            query, principal.tenant, self._config.minimum_assurance, at, claims, *arguments
         )
         return [_standing(row) for row in rows]
 

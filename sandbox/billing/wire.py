@@ -50,7 +50,7 @@ class Startup:
 
     def parameters(self) -> dict[str, str]:
         """The settings that the client starts the session with: `user`, `database` and so on."""
-        words = [word.decode() for word in self.body.split(b"\0")]
+        words = [word.decode() for word in self.body.rstrip(b"\0").split(b"\0")]
         return dict(zip(words[::2], words[1::2], strict=False))
 
 

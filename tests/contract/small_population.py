@@ -85,7 +85,7 @@ def small_population() -> Population:
 
 
 def _address(number: int) -> Address:
-    return Address(line=f"{number} Alder Way, Apt #{number}", city="Fallow", state="NY", postal_code=f"1{number:04d}")
+    return Address(line=f"{number} Alder Way, Apt #{number}", city="Alderton", state="NY", postal_code=f"1{number:04d}")
 
 
 _ORGANIZATIONS = (

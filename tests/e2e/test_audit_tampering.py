@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
@@ -16,6 +16,7 @@ from portico.audit.postgres import PostgresTrail, TrailConfig
 from portico.audit.trail import ChainReport, Flaw
 from portico.records.references import PatientId, Tenant
 from portico.store.database import Database, DatabaseConfig
+from portico.store.migration import migrate
 
 RIVERBEND, HARBOR = Tenant("riverbend"), Tenant("harbor")
 ADA = PatientId("0a0a0a0a-0000-4000-8000-00000000000a")
@@ -44,17 +45,63 @@ EDIT = "update portico.audit set {} where tenant = 'riverbend' and number = 4"
 DELETE = "delete from portico.audit where tenant = 'riverbend' and {}"
 COPY = """
 with copy as (select * from portico.audit where tenant = 'riverbend' and number = 5),
-     changed as (select jsonb_build_object('number', $1::bigint, 'recorded_at', recorded_at + $2::interval) as it from copy)
+     changed (it) as (
+        select jsonb_build_object('number', $1::bigint, 'recorded_at', recorded_at + $2::interval) from copy)
 insert into portico.audit
 select (jsonb_populate_record(null::portico.audit, to_jsonb(copy) || changed.it)).*
   from copy, changed
 """
 
 
+RESTORE = """
+do $$
+declare
+    leftover regclass;
+begin
+    for leftover in
+        select oid from pg_class
+         where relnamespace = 'portico'::regnamespace and relkind = 'r' and relname ~ '^(audit_[0-9]|exchanged)'
+    loop
+        execute format('drop table %s', leftover);
+    end loop;
+    delete from portico.audit_head;
+    alter table portico.audit enable always trigger append_only;
+end
+$$
+"""
+
+
+@pytest.fixture(scope="module")
+async def tampered_url(postgres: Callable[[str], str]) -> str:
+    """The superuser's URL of one migrated database for the whole suite."""
+    admin = await asyncpg.connect(postgres("postgres"))
+    await admin.execute("create database tampering_suite")
+    await admin.close()
+    await migrate(postgres("tampering_suite"))
+    return postgres("tampering_suite")
+
+
 @pytest.fixture
-async def trail(store_url: str) -> AsyncIterator[PostgresTrail]:
+def application_url(tampered_url: str) -> str:
+    return tampered_url.replace("postgres:@", "portico_app@")
+
+
+@pytest.fixture
+async def owner(tampered_url: str) -> AsyncIterator[Owner]:
+    """The superuser. Afterwards there are no rows, and every safeguard is back."""
+    connection = await asyncpg.connect(tampered_url)
+    try:
+        yield connection
+        await connection.execute(RESTORE)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def trail(application_url: str, owner: Owner) -> AsyncIterator[PostgresTrail]:
     """A trail with ten rows of one tenant and three of another."""
-    database = await Database.open(DatabaseConfig(url=store_url, pool_size=4))
+    assert await owner.fetchval("select count(*) from portico.audit") == 0
+    database = await Database.open(DatabaseConfig(url=application_url, pool_size=4))
     trail = PostgresTrail(database, TrailConfig())
     for number in range(1, 11):
         await trail.commit(replace(ENTRY, request_id=f"req-{number}"))
@@ -65,17 +112,6 @@ async def trail(store_url: str) -> AsyncIterator[PostgresTrail]:
     finally:
         await trail.aclose()
         await database.aclose()
-
-
-@pytest.fixture
-async def owner(trail: PostgresTrail, database: str) -> AsyncIterator[Owner]:
-    """The superuser, with every safeguard off. (The trail is there first.)"""
-    assert trail
-    connection = await asyncpg.connect(database)
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 async def unguard(owner: Owner) -> str:
@@ -298,8 +334,8 @@ async def test_even_the_owner_changes_nothing_by_mistake(
     ],
 )
 @pytest.mark.usefixtures("trail")
-async def test_the_application_may_append_and_read_and_nothing_else(store_url: str, statement: str) -> None:
-    application = await asyncpg.connect(store_url)
+async def test_the_application_may_append_and_read_and_nothing_else(application_url: str, statement: str) -> None:
+    application = await asyncpg.connect(application_url)
     try:
         assert await application.fetchval("select count(*) from portico.audit") == 13
         with pytest.raises(asyncpg.InsufficientPrivilegeError):

@@ -231,6 +231,14 @@ def test_commands_without_a_demo_say_so(tmp_path: Path) -> None:
         assert "no demo is running" in refused.stderr
 
 
+def test_check_shows_settings_with_their_origin_and_names_what_is_missing(tmp_path: Path) -> None:
+    checked = portico(tmp_path, "check")
+    assert checked.returncode == 1
+    assert re.search(r"^PORTICO_PORT +0 +environment$", checked.stdout, re.MULTILINE)
+    assert "settings: PORTICO_TENANTS is required; " in checked.stdout
+    assert "policies: well" in checked.stdout
+
+
 def test_bundles_that_cannot_be_used_stop_the_demo_with_a_reason(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     refused = portico(tmp_path / "state", "demo", "--data", str(tmp_path / "empty"))

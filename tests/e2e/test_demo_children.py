@@ -78,6 +78,12 @@ async def test_a_child_that_falls_ends_the_work_and_says_why(children: Children)
         await children.guard(asyncio.Event().wait())
 
 
+async def test_a_fall_is_told_even_where_the_log_is_gone(children: Children, tmp_path: Path) -> None:
+    child = await start(children, "raise SystemExit(1)", "hungry")
+    (tmp_path / "hungry.log").unlink()
+    assert str(child.failure()) == "hungry has ended by itself"
+
+
 async def test_work_is_done_while_every_child_lives(children: Children) -> None:
     await start(children, FOREVER)
 

@@ -101,7 +101,7 @@ BROKEN = {
     "a word twice": (MATRIX, "\nguardian:", "\npatient:", "repeated key patient"),
     "a misspelt tag": (MATRIX, "CONTACT, SCHEDULING]", "CONTACTS, SCHEDULING]", "CONTACTS is not in the vocabulary"),
     "an unknown mask": (MATRIX, "Patient.ssn: last4", "Patient.ssn: fog", "fog is not in the vocabulary"),
-    "a misspelt key": (MATRIX, "        allow: [PUBLIC, OPERATIONAL]", "        alow: [PUBLIC]", "breaks its schema"),
+    "a misspelt key": (MATRIX, "        allow: [PUBLIC, OPERATIONAL]", "        permit: [PUBLIC]", "breaks its schema"),
     "an exception for another type": (MATRIX, "allow: [Patient.mrn]", "allow: [Claim.paid]", "does not see"),
     "an answer of another shape": (SCOPE, '"rows": []', '"rows": [], "more": 1', "breaks its schema"),
     "something for nobody": (SCOPE, '"rows": []', '"rows": [{}]', "releases something to a principal without roles"),
@@ -110,7 +110,7 @@ BROKEN = {
                             "eval_conflict_error"),
     "a package that is not its folder": (SCOPE, "package portico.decision", "package portico.decided",
                                          "is not its folder"),
-    "broken schemas": ("schemas/scope.output.json", '"type": "object"', '"type": "objekt"', "scope.output"),
+    "broken schemas": ("schemas/scope.output.json", '"type": "object"', '"type": "thing"', "scope.output"),
     "no capabilities": ("capabilities.json", '"builtins"', '"built-ins"', "names no builtin"),
 }  # fmt: skip
 

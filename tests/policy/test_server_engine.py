@@ -237,7 +237,7 @@ UNPROVEN = {
     "scope": {"rows": [{}]},
     "command": {"effect": "allow", "obligations": []},
     "egress": {"tags": ["IDENTIFIER"]},
-    "violations": ["physician, TREAT, row 1: tags PUBLICK is not in the vocabulary"],
+    "violations": ["physician, TREAT, row 1: tags PUBLISHED is not in the vocabulary"],
 }
 
 

@@ -40,7 +40,7 @@ class WeirdOpa:
         self.requests: list[str] = []
         app = web.Application(client_max_size=1 << 24)
         app.router.add_route("*", "/{path:.*}", self._serve)
-        self._runner = web.AppRunner(app, shutdown_timeout=0)
+        self._runner = web.AppRunner(app, handler_cancellation=True)
         self.url = ""
 
     async def __aenter__(self) -> Self:

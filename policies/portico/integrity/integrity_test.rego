@@ -19,8 +19,8 @@ test_the_tables_as_they_are_hold_together if count(integrity.violations) == 0
 test_a_sound_row_is_sound if count(found({})) == 0
 
 test_unknown_words_are_found if {
-	found({"see": ["Patiens"]}) == {"types Patiens is not in the vocabulary"}
-	found({"allow": ["PUBLICK"]}) == {"tags PUBLICK is not in the vocabulary"}
+	found({"see": ["Person"]}) == {"types Person is not in the vocabulary"}
+	found({"allow": ["PUBLISHED"]}) == {"tags PUBLISHED is not in the vocabulary"}
 	found({"of": ["selves"]}) == {"relationships selves is not in the vocabulary"}
 	found({"labels": ["Q"]}) == {"labels Q is not in the vocabulary"}
 	found({"mask": {"CONTACT": "fog"}}) == {"masks fog is not in the vocabulary"}

@@ -17,7 +17,7 @@ _NPI_FROM: Final = 50_000
 
 _EASTERN: Final = "America/New_York"
 _ZONES: Final = {
-    "America/Chicago": "AL AR IA IL KS LA MN MO MS ND NE OK SD TN TX WI",
+    "America/Chicago": "AL AR IA IL KS LA MN MO MS ND NE OK SD TN TX WI",  # codespell:ignore nd
     "America/Denver": "CO ID MT NM UT WY",
     "America/Phoenix": "AZ",
     "America/Los_Angeles": "CA NV OR WA",

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import shutil
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -16,13 +12,12 @@ from graphql.error import GraphQLError
 
 from portico.access.principal import Caller
 from portico.records.exchange import Answer, GraphQLRequest
+from tests.e2e.graphql_http.suite import AUDITS, audit
 
-_SUITE = Path(__file__).parent.parent / "graphql_http"
-_AUDITS = 61
 _OPTIONAL = {"5A70": "notice", "D6D5": "notice", "6A70": "notice"}
-"""What a server MAY do and this one doesn't: queries by GET would leave names and birth dates in every proxy's log."""
+"""What a server MAY do and this one does only where it is turned on: GET leaves queries in every proxy's log."""
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.usefixtures("node")]
 
 
 class SmallGraph:
@@ -48,43 +43,12 @@ class SmallGraph:
         return Answer(orjson.dumps(result.formatted), executed=result.data is not None)
 
 
-@pytest.fixture(scope="session")
-async def suite() -> Path:
-    """The folder of the audit suite, installed."""
-    npm = shutil.which("npm")
-    if npm is None:
-        _unavailable("Node.js isn't installed")
-    if not (_SUITE / "node_modules" / "graphql-http").exists():
-        install = await asyncio.create_subprocess_exec(
-            str(npm), "ci", "--silent", cwd=_SUITE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-        )
-        if await install.wait():
-            _unavailable("the audit suite can't be installed")
-    return _SUITE
-
-
-def _unavailable(reason: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-async def _audit(suite: Path, url: str) -> list[dict[str, Any]]:
-    headers = orjson.dumps({"authorization": "Bearer good"}).decode()
-    audit = await asyncio.create_subprocess_exec(
-        "node", "audit.mjs", url, headers, cwd=suite, stdout=asyncio.subprocess.PIPE
-    )
-    lines, _ = await audit.communicate()
-    assert audit.returncode == 0
-    return [orjson.loads(line) for line in lines.splitlines()]
-
-
 async def test_every_audit_is_ok_but_for_the_three_that_would_put_queries_into_urls(
-    serve: Callable[..., Awaitable[Any]], suite: Path
+    serve: Callable[..., Awaitable[Any]],
 ) -> None:
     served = await serve(SmallGraph())
 
-    findings = await _audit(suite, served.url)
+    findings = await audit(served.url, "good")
 
-    assert len(findings) == _AUDITS
+    assert len(findings) == AUDITS
     assert {finding["id"]: finding["status"] for finding in findings if finding["status"] != "ok"} == _OPTIONAL

@@ -40,6 +40,7 @@ class Edge:
     missing: list[str] = field(default_factory=list)
     limits: Limits = field(default_factory=Limits)
     origins: Sequence[str] = ()
+    get_queries: bool = False
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[httpx2.AsyncClient]:
@@ -55,6 +56,7 @@ class Edge:
             metrics=self.metrics,
             limits=self.limits,
             origins=self.origins,
+            get_queries=self.get_queries,
         )
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://portico") as client:
             yield client
@@ -67,12 +69,21 @@ class Edge:
         """POST as a caller with one purpose. A header given as None is left out; `_` in its name is a hyphen."""
         content = body if isinstance(body, bytes) else orjson.dumps(body or {"query": "{ viewer }"})
         sent = {"authorization": "Bearer one", "content-type": "application/json"}
-        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        kept = [(name.encode(), value.encode("latin-1")) for name, value in sent.items() if value is not None]
-        return await self.request("POST", path, content=content, headers=kept)
+        return await self.request("POST", path, content=content, headers=_kept(sent, headers))
+
+    async def get(self, query_string: str, **headers: str | None) -> httpx2.Response:
+        """GET as a caller with one purpose, with headers as in `post`."""
+        return await self.request(
+            "GET", f"/graphql?{query_string}", headers=_kept({"authorization": "Bearer one"}, headers)
+        )
 
     async def _readiness(self) -> Sequence[str]:
         return self.missing
+
+
+def _kept(usual: dict[str, str], headers: dict[str, str | None]) -> list[tuple[bytes, bytes]]:
+    sent = usual | {name.replace("_", "-"): value for name, value in headers.items()}
+    return [(name.encode(), value.encode("latin-1")) for name, value in sent.items() if value is not None]
 
 
 @pytest.fixture

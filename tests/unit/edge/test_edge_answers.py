@@ -30,6 +30,7 @@ async def test_a_known_caller_is_answered(edge: Any) -> None:
         "query": "query A { viewer }",
         "variables": {"n": 1},
         "operationName": "A",
+        "readOnly": False,
         "purpose": "TREAT",
     }
 

@@ -345,3 +345,22 @@ async def test_a_record_seen_twice_during_a_scan_counts_once() -> None:
     run = await clinic.linker.run(TENANT)
 
     assert len([found for found in run.plan.links if found.source == BILLING]) == 1
+
+
+async def test_what_a_source_says_in_anothers_name_is_not_believed() -> None:
+    clinic = Clinic()
+    clinic.billing.related = [Relation(source=EHR, source_id="e1", kind=RelationKind.CARE_TEAM, party="1234567893")]
+    run = await clinic.linker.run(TENANT)
+
+    assert run.failed == {BILLING}
+    assert set(await clinic.patients()) == {"e1"}
+
+
+async def test_a_relation_without_a_party_and_an_id_that_cannot_be_kept_are_left_out() -> None:
+    clinic = Clinic()
+    clinic.billing.listed.append(person(BILLING, "b\x00"))
+    clinic.ehr.related = [Relation(source=EHR, source_id="e1", kind=RelationKind.CARE_TEAM, party="")]
+    run = await clinic.linker.run(TENANT)
+
+    assert run.failed == frozenset()
+    assert {found.source_id for found in run.plan.links} == {"e1", "b1"}

@@ -54,13 +54,20 @@ def items(*items: object, following: object = None) -> Answer:
 
 
 @asynccontextmanager
-async def connected(vendor: ScriptedVendor, **limits: int) -> AsyncIterator[SchedulingConnector]:
+async def connected(
+    vendor: ScriptedVendor, *, scan_pages_per_second: float = 1_000, **limits: int
+) -> AsyncIterator[SchedulingConnector]:
     """A connector to a scripted vendor."""
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", vendor.handle)
     async with TestServer(app) as server:
         config = SchedulingConfig(
-            source=SOURCE, tenant=Tenant("alder"), url=str(server.make_url("/alder/v2")), api_key="sesame", **limits
+            source=SOURCE,
+            tenant=Tenant("alder"),
+            url=str(server.make_url("/alder/v2")),
+            api_key="sesame",
+            scan_pages_per_second=scan_pages_per_second,
+            **limits,
         )
         connector = SchedulingConnector(config)
         try:

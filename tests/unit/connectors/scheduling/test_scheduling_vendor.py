@@ -235,6 +235,17 @@ async def test_pages_without_end_are_given_up() -> None:
     assert len(vendor.asked) == 3 + 3 + 4 + 4
 
 
+async def test_a_scan_turns_its_pages_slowly_but_not_past_its_deadline() -> None:
+    vendor = ScriptedVendor([items({"clientId": "CL-1"}, following="two"), items()])
+    async with connected(vendor, scan_pages_per_second=20) as connector:
+        began = time.monotonic()
+        assert len([person async for person in connector.people(context())]) == 1
+        assert time.monotonic() - began >= 0.05
+    async with connected(ScriptedVendor([items(following="two")]), scan_pages_per_second=0.001) as connector:
+        with pytest.raises(SourceTimeout):
+            await anext(aiter(connector.relations(context(seconds=0.1))))
+
+
 async def test_a_search_goes_on_over_pages_that_are_smaller_than_asked() -> None:
     pages = [items({**APPT, "apptId": "A-1"}, following="two"), items({**APPT, "apptId": "A-2"}, following="three")]
     vendor = ScriptedVendor([*pages, items({**APPT, "apptId": "A-3"})])

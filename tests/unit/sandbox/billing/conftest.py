@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Protocol
+from typing import Literal, Protocol
 
 import asyncpg
 import pytest
@@ -17,9 +17,16 @@ ACCOUNT = Account(tenant=TENANT, database="ledger_alder", user="ledger_reader", 
 
 
 class Login(Protocol):
-    """Opens a connection through the front, with changes to how."""
+    """Opens a connection through the front: with the right login, unless told otherwise."""
 
-    def __call__(self, **changes: object) -> Awaitable[asyncpg.Connection[asyncpg.Record]]: ...
+    def __call__(
+        self,
+        *,
+        user: str = ACCOUNT.user,
+        password: str = ACCOUNT.password,
+        database: str = ACCOUNT.database,
+        tls: Literal["disable", "prefer", "require"] = "disable",
+    ) -> Awaitable[asyncpg.Connection[asyncpg.Record]]: ...
 
 
 @pytest.fixture(scope="package")
@@ -45,16 +52,17 @@ def control(billing_control: Control) -> Iterator[Control]:
 async def login(listening: Listening, control: Control) -> AsyncIterator[Login]:
     opened: list[asyncpg.Connection[asyncpg.Record]] = []
 
-    async def login(**changes: object) -> asyncpg.Connection[asyncpg.Record]:
-        options: dict[str, object] = {
-            "host": listening.host,
-            "port": listening.ports[TENANT],
-            "user": ACCOUNT.user,
-            "password": ACCOUNT.password,
-            "database": ACCOUNT.database,
-            "ssl": False,
-        }
-        connection = await asyncpg.connect(**{**options, **changes})  # type: ignore[arg-type]  # the tests name true options
+    async def login(
+        *,
+        user: str = ACCOUNT.user,
+        password: str = ACCOUNT.password,
+        database: str = ACCOUNT.database,
+        tls: Literal["disable", "prefer", "require"] = "disable",
+    ) -> asyncpg.Connection[asyncpg.Record]:
+        host, port = listening.host, listening.ports[TENANT]
+        connection = await asyncpg.connect(
+            host=host, port=port, user=user, password=password, database=database, ssl=tls
+        )
         opened.append(connection)
         return connection
 

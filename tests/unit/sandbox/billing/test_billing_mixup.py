@@ -8,7 +8,8 @@ from tests.contract.small_population import small_population
 POPULATION = small_population()
 MIXUP = Mixup(POPULATION)
 SUBSCRIBERS = [person.billing.id for person in POPULATION.people if person.billing]
-BILLED = [visit for visit in POPULATION.visits if visit.claim and visit.person not in {"p4"}]
+PEOPLE = {person.key for person in POPULATION.people if person.billing}
+BILLED = [visit for visit in POPULATION.visits if visit.claim and visit.person in PEOPLE]
 OWNERS = {visit.claim.number: visit.person for visit in BILLED if visit.claim} | {
     visit.number: visit.person for visit in BILLED
 }

@@ -72,7 +72,8 @@ async def test_serving_tells_when_it_listens_and_leaves_nothing_when_it_is_cance
     serving = asyncio.create_task(
         serve(POPULATIONS, control, upstream=postgres("postgres"), accounts=ACCOUNTS[:1], ready=ready.set_result)
     )
-    listening = await ready
+    await asyncio.wait([serving, ready], return_when=asyncio.FIRST_COMPLETED)
+    listening = ready.result()
     assert await count_claims(listening, ACCOUNTS[0]) > 0
     serving.cancel()
     with pytest.raises(asyncio.CancelledError):

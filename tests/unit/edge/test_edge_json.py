@@ -3,14 +3,11 @@ from __future__ import annotations
 import contextlib
 import json
 
-import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portico.edge.body import understand
 from portico.edge.strict_json import DEPTH_LIMIT, AmbiguousJson, parse
-from portico.records.errors import InvalidRequest
 
 
 def nested(depth: int) -> bytes:
@@ -84,54 +81,3 @@ def test_whatever_is_unambiguous_survives_unchanged(value: object) -> None:
 def test_no_bytes_do_anything_but_parse_or_be_refused(text: bytes) -> None:
     with contextlib.suppress(AmbiguousJson):
         parse(text)
-
-
-def test_a_request_is_its_members() -> None:
-    request = understand(b'{"query":"{a}","variables":{"n":[1]},"operationName":"A","extensions":{"trace":true}}')
-
-    assert (request.query, request.variables, request.operation_name) == ("{a}", {"n": [1]}, "A")
-
-
-@pytest.mark.parametrize("member", ["variables", "operationName", "extensions"])
-def test_null_is_as_good_as_absent(member: str) -> None:
-    assert understand(orjson.dumps({"query": "{a}", member: None})) == understand(b'{"query":"{a}"}')
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        {},
-        {"query": None},
-        {"query": ""},
-        {"query": " \n"},
-        {"query": 1},
-        {"query": ["{a}"]},
-        {"query": {"a": 1}},
-        {"query": "{a}", "variables": []},
-        {"query": "{a}", "variables": "{}"},
-        {"query": "{a}", "operationName": 1},
-        {"query": "{a}", "operationName": ["A"]},
-        {"query": "{a}", "extensions": []},
-        {"query": "{a}", "Query": "{b}"},
-        {"query": "{a}", "documentId": "1"},
-        {"query": "{a}", "extensions": {"persistedQuery": {"version": 1, "sha256Hash": "0"}}},
-        {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "0"}}},
-        [],
-        [{"query": "{a}"}],
-        [[{"query": "{a}"}]],
-        "{a}",
-        1,
-        None,
-    ],
-    ids=repr,
-)
-def test_anything_else_is_refused(body: object) -> None:
-    with pytest.raises(InvalidRequest):
-        understand(orjson.dumps(body))
-
-
-def test_a_refusal_never_repeats_what_was_sent() -> None:
-    for body in (b'{"Quillfeather":1}', b'{"query":"{a}","variables":"Quillfeather"}', b"Quillfeather"):
-        with pytest.raises(InvalidRequest) as refused:
-            understand(body)
-        assert "Quillfeather" not in refused.value.message
