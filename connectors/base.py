@@ -51,7 +51,7 @@ class Connector(Protocol):
         """
 
     async def search(self, call: CallContext, search: Search) -> Page:
-        """One page of a search. Cost: one request to the source for a page of up to 100."""
+        """One page of a search. Cost: one request to the source for a page of up to 110."""
 
     def people(self, call: CallContext) -> AsyncIterator[Person]:
         """Every patient that the source knows, for linking; cost: a scan, page by page."""

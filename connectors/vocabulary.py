@@ -16,7 +16,7 @@ from portico.records.search import FIELDS, ORDERS, Condition, Op, Search
 
 _DATES: Final = frozenset({"created"})
 
-PAGE_LIMIT: Final = 100
+PAGE_LIMIT: Final = 110
 """The most hits that one page of a search may hold."""
 
 

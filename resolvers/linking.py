@@ -112,7 +112,8 @@ async def _scan(channel: Scanned, call: CallContext) -> tuple[list[Person], list
         relations = [relation async for relation in channel.relations(call)]
     except SourceError as error:
         return error
-    if any(told.source != channel.source for told in (*people.values(), *relations)):
+    speakers = {person.source for person in people.values()} | {relation.source for relation in relations}
+    if speakers - {channel.source}:
         return SourceInvalid(channel.source)
     return (
         [person for person in people.values() if is_storable(person.source_id)],

@@ -23,6 +23,9 @@ from resolvers.translation import translated
 ROUNDS_LIMIT = 10
 """Source pages that one list may take to fill one page of its own."""
 
+SPARE_ROWS = 10
+"""Rows asked for besides a page: one tells whether more follow, the others stand in for rows that may not be seen."""
+
 SAME_ORGANIZATION = "same_organization"
 KNOWN_RELATIONSHIPS = ("self", "guardian", "care_team", "scheduled", SAME_ORGANIZATION)
 
@@ -38,10 +41,11 @@ async def list_records(session: Session, type_: RecordType, arguments: ListArgum
     cursors = Cursors(session.seal, session.caller, (type_.value,), arguments)
     position = cursors.read()
     scope = await session.decisions.scope(session.caller, type_.value, session.tally)
-    await session.foresee(_possible(type_, scope))
+    few = await _few(session, type_, scope)
+    await session.foresee([*_possible(type_, scope), *(standing.relationships for standing in few or ())])
     if scope.empty or not await _may_reveal(session, type_, scope, arguments.conditions):
         return EMPTY
-    narrowed = await _narrowed(session, type_, scope, await translated(session, type_, arguments.conditions))
+    narrowed = _narrowed(session, type_, scope, few, await translated(session, type_, arguments.conditions))
     if narrowed is None or arguments.first == 0:
         return EMPTY
     ordering = arguments.ordering if await _may_order(session, type_, scope, arguments.ordering) else Ordering("id")
@@ -52,7 +56,7 @@ async def list_records(session: Session, type_: RecordType, arguments: ListArgum
         where=narrowed,
         order=ordering.field,
         descending=ordering.descending,
-        limit=min(arguments.first + 1, PAGE_LIMIT),
+        limit=arguments.first + SPARE_ROWS,
         after=None if position is None else position[1],
     )
     rows, unseen = await _visible_rows(session, search, revealed(type_, arguments.conditions, ordering), arguments)
@@ -135,8 +139,21 @@ def _possible(type_: RecordType, scope: Scope) -> list[frozenset[str]]:
     return [*(frozenset({name}) for name in names), frozenset(), frozenset(names)]
 
 
-async def _narrowed(
-    session: Session, type_: RecordType, scope: Scope, conditions: tuple[Condition, ...] | None
+async def _few(session: Session, type_: RecordType, scope: Scope) -> Sequence[Standing] | None:
+    """The patients in a scope, where they are few enough to be named; of an organization there may be any number."""
+    named = scope.relationships & _conceivable(session.caller.principal)
+    if scope.everyone or type_ not in ABOUT_PATIENTS or SAME_ORGANIZATION in named:
+        return None
+    standings = await session.related(named) if named else ()
+    return standings if len(standings) <= STANDINGS_LIMIT else None
+
+
+def _narrowed(
+    session: Session,
+    type_: RecordType,
+    scope: Scope,
+    few: Sequence[Standing] | None,
+    conditions: tuple[Condition, ...] | None,
 ) -> tuple[Condition, ...] | None:
     """The conditions with the scope pushed in where the source can judge it; None where nothing can be visible.
 
@@ -145,17 +162,13 @@ async def _narrowed(
     """
     if conditions is None:
         return None
-    if scope.everyone or type_ not in ABOUT_PATIENTS:
-        return conditions
-    named = scope.relationships & _conceivable(session.caller.principal)
-    if SAME_ORGANIZATION in named:
-        if type_ is RecordType.PATIENT and named == {SAME_ORGANIZATION}:
-            return (*conditions, Condition("organization", Op.IN, (session.caller.principal.organization or "",)))
-        return conditions
-    standings = await session.related(named) if named else ()
-    if len(standings) > STANDINGS_LIMIT:
-        return conditions
-    return _of_patients(session, type_, standings, conditions)
+    if few is not None:
+        return _of_patients(session, type_, few, conditions)
+    principal = session.caller.principal
+    named = scope.relationships & _conceivable(principal)
+    if type_ is RecordType.PATIENT and not scope.everyone and named == {SAME_ORGANIZATION}:
+        return (*conditions, Condition("organization", Op.IN, (principal.organization or "",)))
+    return conditions
 
 
 def _conceivable(principal: Principal) -> set[str]:

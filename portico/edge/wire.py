@@ -2,7 +2,7 @@
 
 llhttp refuses what request smuggling is made of: Content-Length beside Transfer-Encoding, two lengths, bare line
 feeds, folded headers, bad chunks. What it doesn't bound is added here: how large a head may be, how long it may take,
-how many connections there are, and how much of a refused body is still read.
+how many connections there are, and how much of a refused body is still read. The way out has bounds of its own.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import asyncio
 from asyncio import TimerHandle
 from typing import ClassVar, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from portico.edge.delivery import BoundedDelivery
 
 HEAD_LIMIT_BYTES: Final = 32768
 """Largest request line and headers together."""
 FIELD_LIMIT: Final = 100
 """Most header fields."""
 HEAD_TIMEOUT_SECONDS: Final = 15.0
-"""Longest from a connection's beginning, or from the last answer, to the end of the next request's headers."""
+"""Longest from a connection's beginning, or from the last answer's delivery, to the end of the next request's headers."""
 CONNECTION_LIMIT: Final = 1000
 """Most open connections."""
 LEFTOVER_LIMIT_BYTES: Final = 1048576
@@ -29,7 +29,7 @@ class BadHead(Exception):
     """A request's head is too large or ambiguous; llhttp's callback error turns it into a 400."""
 
 
-class StrictProtocol(HttpToolsProtocol):
+class StrictProtocol(BoundedDelivery):
     """One connection. Each bound is a class attribute, so that a test can narrow it in a subclass."""
 
     head_timeout_seconds: ClassVar[float] = HEAD_TIMEOUT_SECONDS
@@ -98,8 +98,12 @@ class StrictProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """The answer is written; the next head is waited for."""
         super().on_response_complete()
-        if not self.pipeline:
-            self._await_head()
+        self._await_head()
+
+    def resume_writing(self) -> None:
+        """The answer is taken; the next head is waited for."""
+        super().resume_writing()
+        self._await_head()
 
     def _count(self, part: bytes) -> None:
         self._head_bytes += len(part)
@@ -107,7 +111,10 @@ class StrictProtocol(HttpToolsProtocol):
             raise BadHead
 
     def _await_head(self) -> None:
+        """Begin to wait, unless a request is being answered or its answer is still on its way."""
         self._stop_waiting()
+        if (self.cycle is not None and not self.cycle.response_complete) or self.flow.write_paused:
+            return
         self._head_timer = self.loop.call_later(self.head_timeout_seconds, self.transport.abort)
 
     def _stop_waiting(self) -> None:

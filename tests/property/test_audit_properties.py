@@ -67,13 +67,13 @@ def report(found: list[StoredRow], written: list[StoredRow]) -> ChainReport:
 
 
 @given(one=ENTRIES, other=ENTRIES)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 def test_entries_have_the_same_digest_only_if_they_are_the_same(one: AuditEntry, other: AuditEntry) -> None:
     assert (one.digest() == other.digest()) == (one == other)
 
 
 @given(entry=ENTRIES)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 def test_the_encoding_says_all_and_can_be_made_again_from_what_it_says(entry: AuditEntry) -> None:
     content = json.loads(entry.encode())
     fields = {name: frozenset(value) if isinstance(value, list) else value for name, value in content.items()}
@@ -85,13 +85,13 @@ def test_the_encoding_says_all_and_can_be_made_again_from_what_it_says(entry: Au
 
 
 @given(rows=CHAINS)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 def test_an_untouched_chain_is_sound(rows: list[StoredRow]) -> None:
     assert report(rows, rows).flaw is None
 
 
 @given(rows=CHAINS, data=st.data())
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 def test_the_first_deleted_row_is_the_first_bad_one(rows: list[StoredRow], data: st.DataObject) -> None:
     deleted = data.draw(st.sets(st.sampled_from(range(len(rows))), min_size=1))
     found = report([row for index, row in enumerate(rows) if index not in deleted], rows)
@@ -100,7 +100,7 @@ def test_the_first_deleted_row_is_the_first_bad_one(rows: list[StoredRow], data:
 
 
 @given(rows=CHAINS, data=st.data())
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 def test_any_other_order_shows_at_the_first_row_that_moved(rows: list[StoredRow], data: st.DataObject) -> None:
     moved = data.draw(st.permutations(rows))
     assume(moved != rows)
@@ -113,7 +113,7 @@ def test_any_other_order_shows_at_the_first_row_that_moved(rows: list[StoredRow]
 
 
 @given(rows=CHAINS, stranger=ENTRIES, data=st.data())
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 def test_a_replaced_entry_is_found_however_well_its_own_row_is_forged(
     rows: list[StoredRow], stranger: AuditEntry, data: st.DataObject
 ) -> None:

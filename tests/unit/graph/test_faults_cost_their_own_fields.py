@@ -1,0 +1,408 @@
+"""What fails costs its own fields; what decides or records and fails costs the whole answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from portico.access.engine import Rule, Verdict
+from portico.access.masks import Mask
+from portico.records.errors import (
+    PolicyUnavailable,
+    SourceError,
+    SourceInvalid,
+    SourceTimeout,
+    SourceUnavailable,
+    StoreUnavailable,
+)
+from portico.records.exchange import GraphQLRequest
+from portico.records.references import RecordType, SourceName, Tenant
+from portico.records.types import Patient, Record
+from sandbox.population.planted import Planted
+from tests.house import BILLING, EHR, SCHEDULING, MemoryHouse, RecordingConnector
+
+JOINED = """{ patients(first: 10) { edges { node { gender
+  appointments(first: 3) { edges { node { start practitioner { npi } } } }
+  claims(first: 3) { edges { node { status provider { npi } coverage { payer } } } } } } } }"""
+SECRET_TEXT = "the words of a record"
+FAILURES: dict[str, type[SourceError]] = {
+    "SOURCE_UNAVAILABLE": SourceUnavailable,
+    "SOURCE_TIMEOUT": SourceTimeout,
+    "SOURCE_INVALID": SourceInvalid,
+}
+
+
+def _source(house: MemoryHouse, name: SourceName) -> RecordingConnector:
+    return house.sources[Tenant("riverbend")][name]
+
+
+def _fresh(house: MemoryHouse) -> None:
+    house.decisions._known.clear()
+
+
+@pytest.mark.parametrize("code", FAILURES)
+async def test_a_failing_source_costs_its_own_fields_and_one_error_for_each_path(house: MemoryHouse, code: str) -> None:
+    whole = await house.ask("biller", JOINED)
+    _source(house, BILLING).failure = FAILURES[code](BILLING)
+    answer = await house.ask("biller", JOINED)
+    (error,) = answer["errors"]
+    assert error["extensions"]["code"] == code
+    assert error["extensions"]["source"] == "billing"
+    assert error["extensions"]["affectedPath"] == "patients.edges.@.node.claims"
+    assert error["path"] == ["patients", "edges", 0, "node", "claims"]
+    for edge, before in zip(answer["data"]["patients"]["edges"], whole["data"]["patients"]["edges"], strict=True):
+        assert edge["node"].pop("claims") is None
+        before["node"].pop("claims")
+        assert edge == before
+
+
+async def test_two_failing_sources_are_two_errors(house: MemoryHouse) -> None:
+    _source(house, BILLING).failure = SourceUnavailable(BILLING)
+    _source(house, SCHEDULING).failure = SourceTimeout(SCHEDULING)
+    answer = await house.ask("biller", JOINED)
+    assert {(one["extensions"]["source"], one["extensions"]["code"]) for one in answer["errors"]} == {
+        ("billing", "SOURCE_UNAVAILABLE"),
+        ("scheduling", "SOURCE_TIMEOUT"),
+    }
+    assert len(answer["errors"]) == 2
+    assert all(edge["node"]["gender"] for edge in answer["data"]["patients"]["edges"])
+
+
+async def test_a_failing_source_behind_a_root_costs_that_root(house: MemoryHouse) -> None:
+    _source(house, EHR).failure = SourceUnavailable(EHR)
+    query = """query ($id: ID!) { patients { edges { cursor } } viewer { subject } patient(id: $id) { gender }
+      nodes(ids: [$id, $id, "x"]) { id } slots(first: 1) { edges { node { status practitioner { npi } } } } }"""
+    answer = await house.ask("physician", query, id=await house.patient_name(Planted.PATIENT))
+    data = answer["data"]
+    assert (data["patients"], data["patient"], data["nodes"]) == (None, None, [None, None, None])
+    assert data["viewer"] == {"subject": "usr-physician"}
+    assert data["slots"]["edges"][0]["node"]["status"]
+    assert data["slots"]["edges"][0]["node"]["practitioner"] is None
+    assert {one["extensions"]["affectedPath"] for one in answer["errors"]} == {
+        "patients", "patient", "nodes.@", "slots.edges.@.node.practitioner",
+    }  # fmt: skip
+    assert {one["extensions"]["source"] for one in answer["errors"]} == {"ehr"}
+
+
+async def test_a_source_that_a_filter_needs_costs_the_filtered_list(house: MemoryHouse) -> None:
+    doctor = house.name(RecordType.PRACTITIONER, EHR, "prac-1")
+    _source(house, EHR).failure = SourceUnavailable(EHR)
+    query = (
+        "query ($d: ID!) { appointments(filter: {practitioner: $d}) { edges { cursor } } slots { edges { cursor } } }"
+    )
+    answer = await house.ask("physician", query, d=doctor)
+    assert answer["data"]["appointments"] is None
+    assert answer["data"]["slots"]["edges"]
+    assert [one["extensions"]["source"] for one in answer["errors"]] == ["ehr"]
+
+
+async def test_the_operator_sees_which_source_is_down_and_the_others_up(house: MemoryHouse) -> None:
+    _source(house, BILLING).failure = SourceUnavailable(BILLING)
+    _source(house, SCHEDULING).failure = SourceTimeout(SCHEDULING)
+    answer = await house.ask("operator", "{ sources { name status serves latencyMilliseconds } }")
+    assert {one["name"]: one["status"] for one in answer["data"]["sources"]} == {
+        "ehr": "UP",
+        "scheduling": "SLOW",
+        "billing": "DOWN",
+    }
+    assert "errors" not in answer
+
+
+async def test_nobody_is_pinged_for_a_caller_who_may_not_know(house: MemoryHouse) -> None:
+    assert (await house.ask("physician", "{ sources { name } }"))["data"] == {"sources": []}
+    assert house.asked() == []
+
+
+def _mixed_up(records: Any) -> Any:
+    """The source answers with the right ids and somebody else's record inside."""
+    first, *rest = records
+    return [rest[0], *rest] if rest else records
+
+
+async def test_a_source_that_answers_with_the_same_record_twice_is_invalid(house: MemoryHouse) -> None:
+    _source(house, BILLING).twist = _mixed_up
+    answer = await house.ask("biller", JOINED)
+    assert {one["extensions"]["code"] for one in answer["errors"]} == {"SOURCE_INVALID"}
+    assert {edge["node"]["claims"] for edge in answer["data"]["patients"]["edges"]} == {None}
+
+
+def _strangers(records: Any) -> Any:
+    """Somebody who was not asked for."""
+    return [replace(one, subject="pt-1004") if isinstance(one, Record) else one for one in records]
+
+
+async def test_a_source_that_answers_about_somebody_else_is_invalid(house: MemoryHouse) -> None:
+    _source(house, BILLING).twist = _strangers
+    answer = await house.ask("biller", JOINED)
+    assert {one["extensions"]["code"] for one in answer["errors"]} == {"SOURCE_INVALID"}
+    assert {edge["node"]["claims"] for edge in answer["data"]["patients"]["edges"]} == {None}
+
+
+@pytest.mark.parametrize("rule", list(Rule)[:3])
+async def test_a_policy_engine_that_fails_releases_nothing(house: MemoryHouse, rule: Rule) -> None:
+    _fresh(house)
+
+    def refuse(asked: Rule, verdict: Verdict) -> Verdict:
+        if asked is rule:
+            raise PolicyUnavailable
+        return verdict
+
+    house.engine.twist = refuse
+    answer = await house.ask("biller", JOINED)
+    assert answer["data"] is None
+    (error,) = answer["errors"]
+    assert error["extensions"]["code"] == "POLICY_UNAVAILABLE"
+    assert house.trail.entries == []
+
+
+async def test_an_engine_that_misses_a_key_releases_nothing(house: MemoryHouse) -> None:
+    _fresh(house)
+
+    def forget(rule: Rule, verdict: Verdict) -> Verdict:
+        if rule is not Rule.CLASSES:
+            return verdict
+        kept = dict(list(verdict.result.items())[:-1])
+        return Verdict(kept, verdict.revision, verdict.decision_id)
+
+    house.engine.twist = forget
+    answer = await house.ask("biller", JOINED)
+    assert (answer["data"], answer["errors"][0]["extensions"]["code"]) == (None, "POLICY_UNAVAILABLE")
+
+
+async def test_a_scope_by_what_nobody_declared_is_no_scope_at_all(house: MemoryHouse) -> None:
+    _fresh(house)
+
+    def widen(rule: Rule, verdict: Verdict) -> Verdict:
+        if rule is not Rule.SCOPE:
+            return verdict
+        rows = [{"moon": "full"}]
+        return Verdict({"rows": rows}, verdict.revision, verdict.decision_id)
+
+    house.engine.twist = widen
+    answer = await house.ask("biller", "{ patients { edges { cursor } } }")
+    assert (answer["data"], answer["errors"][0]["extensions"]["code"]) == (None, "POLICY_UNAVAILABLE")
+    assert house.asked() == []
+
+
+async def test_an_engine_that_fails_half_way_takes_back_what_was_found(house: MemoryHouse) -> None:
+    """The patients were decided and read before the claims were asked about: still nothing is said of them."""
+    _fresh(house)
+    await house.ask("biller", "{ patients(first: 10) { edges { node { gender } } } }")
+    house.engine.failure = PolicyUnavailable()
+    answer = await house.ask("biller", "{ patients(first: 10) { edges { node { gender } } } viewer { subject } }")
+    assert answer["data"] is None
+
+
+async def test_a_warm_engine_that_does_not_know_its_revision_releases_nothing(house: MemoryHouse) -> None:
+    class Lost:
+        @property
+        def revision(self) -> str:
+            raise PolicyUnavailable
+
+    await house.ask("biller", JOINED)
+    engine = house.decisions._engine
+    house.decisions._engine = Lost()  # type: ignore[assignment]  # nothing but its revision is asked for
+    try:
+        answer = await house.ask("biller", JOINED)
+    finally:
+        house.decisions._engine = engine
+    assert (answer["data"], answer["errors"][0]["extensions"]["code"]) == (None, "POLICY_UNAVAILABLE")
+
+
+async def test_an_unknown_mask_withholds(house: MemoryHouse) -> None:
+    _fresh(house)
+
+    def invent(rule: Rule, verdict: Verdict) -> Verdict:
+        if rule is not Rule.CLASSES:
+            return verdict
+        return Verdict(
+            {
+                key: {
+                    **answer,
+                    "mask": {"CONTACT": "sepia"},
+                    "allow": [tag for tag in answer["allow"] if tag != "CONTACT"],
+                    "deny": {tag: why for tag, why in answer["deny"].items() if tag != "CONTACT"},
+                    "overrides": {**answer["overrides"], "Patient.gender": {"effect": "mask", "mask": "sepia"}},
+                }
+                if answer["visible"]
+                else answer
+                for key, answer in verdict.result.items()
+            },
+            verdict.revision,
+            verdict.decision_id,
+        )
+
+    house.engine.twist = invent
+    answer = await house.ask("physician", "{ patients(first: 2) { edges { node { phone gender mrn } } } }")
+    _fresh(house)
+    assert "sepia" not in list(Mask)
+    for edge in answer["data"]["patients"]["edges"]:
+        assert (edge["node"]["phone"], edge["node"]["gender"]) == (None, None)
+        assert edge["node"]["mrn"]
+    reasons = {one["extensions"]["coordinate"]: one["extensions"]["reason"] for one in answer["errors"]}
+    assert reasons == {"Patient.phone": "unknown_mask", "Patient.gender": "unknown_effect"}
+
+
+async def test_a_mask_that_does_not_fit_its_value_withholds_it(house: MemoryHouse) -> None:
+    _fresh(house)
+
+    def misapply(rule: Rule, verdict: Verdict) -> Verdict:
+        if rule is not Rule.CLASSES:
+            return verdict
+        override = {"Patient.gender": {"effect": "mask", "mask": "year"}}
+        classes = {
+            key: {**answer, "overrides": {**answer["overrides"], **override}} if answer["visible"] else answer
+            for key, answer in verdict.result.items()
+        }
+        return Verdict(classes, verdict.revision, verdict.decision_id)
+
+    house.engine.twist = misapply
+    answer = await house.ask("physician", "{ patients(first: 2) { edges { node { gender } } } }")
+    _fresh(house)
+    assert {edge["node"]["gender"] for edge in answer["data"]["patients"]["edges"]} == {None}
+    assert [one["extensions"]["reason"] for one in answer["errors"]] == ["mask_not_applicable"]
+    assert "masked" not in answer["extensions"]["portico"]
+
+
+async def test_a_record_whose_id_may_not_be_told_is_not_told_of(house: MemoryHouse) -> None:
+    _fresh(house)
+
+    def nameless(rule: Rule, verdict: Verdict) -> Verdict:
+        if rule is not Rule.CLASSES:
+            return verdict
+        override = {"Patient.id": {"effect": "deny", "reason": "minimum_necessary"}}
+        classes = {
+            key: {**answer, "overrides": {**answer["overrides"], **override}} if answer["visible"] else answer
+            for key, answer in verdict.result.items()
+        }
+        return Verdict(classes, verdict.revision, verdict.decision_id)
+
+    house.engine.twist = nameless
+    query = "query ($id: ID!) { patients { edges { node { gender } } } patient(id: $id) { gender } }"
+    answer = await house.ask("physician", query, id=await house.patient_name(Planted.PATIENT))
+    _fresh(house)
+    assert answer["data"] == {"patients": {"edges": []}, "patient": None}
+
+
+async def test_an_audit_trail_that_refuses_releases_nothing(house: MemoryHouse) -> None:
+    house.trail.available = False
+    answer = await house.ask("biller", JOINED)
+    assert answer["data"] is None
+    (error,) = answer["errors"]
+    assert error["extensions"]["code"] == "AUDIT_UNAVAILABLE"
+
+
+async def test_no_answer_is_given_before_its_row_is_committed(house: MemoryHouse) -> None:
+    house.trail.gate.clear()
+    asking = asyncio.ensure_future(house.ask("biller", JOINED))
+    deadline = time.monotonic() + 5
+    while not house.trail.waiting and time.monotonic() < deadline:
+        await asyncio.sleep(0)
+    assert house.trail.waiting == 1
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not asking.done()
+    assert house.trail.entries == []
+    house.trail.gate.set()
+    answer = await asking
+    assert answer["data"]["patients"]["edges"]
+    assert len(house.trail.entries) == 1
+
+
+async def test_a_trail_that_never_answers_ends_at_the_deadline_with_nothing(house: MemoryHouse) -> None:
+    house.trail.gate.clear()
+    request = GraphQLRequest(query=JOINED)
+    answer = await house.executor.answer(request, house.caller("biller", seconds=0.6))
+    house.trail.waiting = 0
+    assert b'"data":null' in answer.body
+    assert b"AUDIT_UNAVAILABLE" in answer.body
+
+
+async def test_a_request_out_of_time_is_told_so_and_given_nothing(house: MemoryHouse) -> None:
+    answer = await house.executor.answer(GraphQLRequest(query=JOINED), house.caller("biller", seconds=-1))
+    assert b'"data":null' in answer.body
+    assert b"DEADLINE_EXCEEDED" in answer.body
+    assert house.trail.entries == []
+
+
+async def test_a_crosswalk_that_fails_releases_nothing(house: MemoryHouse) -> None:
+    house.crosswalk.failure = StoreUnavailable()
+    answer = await house.ask("biller", JOINED)
+    assert answer["data"] is None
+    assert [one["extensions"]["code"] for one in answer["errors"]] == ["STORE_UNAVAILABLE"]
+    assert house.trail.entries == []
+
+
+async def test_what_needs_no_crosswalk_is_answered_without_it(house: MemoryHouse) -> None:
+    house.crosswalk.failure = StoreUnavailable()
+    answer = await house.ask("website", "{ practitioners(first: 1) { edges { node { npi } } } viewer { subject } }")
+    assert "errors" not in answer
+
+
+async def test_a_bug_behind_an_edge_is_noted_and_its_words_are_not_shown(house: MemoryHouse) -> None:
+    house.crosswalk.failure = RuntimeError(SECRET_TEXT)
+    answer = await house.ask("biller", "{ patients { edges { cursor } } viewer { subject } }")
+    (fault,) = house.faults
+    house.faults.clear()
+    assert isinstance(fault, RuntimeError)
+    (error,) = answer["errors"]
+    assert error["extensions"]["code"] == "INTERNAL"
+    assert error["extensions"]["requestId"] == answer["extensions"]["portico"]["requestId"]
+    assert error["path"] == ["patients"]
+    assert answer["data"] == {"patients": None, "viewer": {"subject": "usr-biller"}}
+    assert SECRET_TEXT not in str(answer)
+
+
+@pytest.mark.parametrize("place", ["engine", "trail"])
+async def test_a_bug_in_what_decides_or_records_releases_nothing(house: MemoryHouse, place: str) -> None:
+    _fresh(house)
+    if place == "engine":
+        house.engine.failure = RuntimeError(SECRET_TEXT)
+    else:
+        house.trail._numbers = None  # type: ignore[assignment]  # a trail that is broken inside
+    try:
+        answer = await house.ask("biller", JOINED)
+    finally:
+        house.trail._numbers = {}
+    (fault,) = house.faults
+    house.faults.clear()
+    assert isinstance(fault, RuntimeError | TypeError)
+    assert answer["data"] is None
+    assert [one["extensions"]["code"] for one in answer["errors"]] == ["INTERNAL"]
+    assert answer["errors"][0]["extensions"]["requestId"]
+    assert SECRET_TEXT not in str(answer)
+
+
+async def test_a_value_that_its_type_can_not_hold_is_a_noted_bug_and_its_words_are_not_shown(
+    house: MemoryHouse,
+) -> None:
+    """A connector that breaks its contract inside a record: the field is lost, and nothing of it is repeated."""
+
+    def spoil(records: Any) -> Any:
+        return [replace(one, gender=SECRET_TEXT) if isinstance(one, Patient) else one for one in records]
+
+    _source(house, EHR).twist = spoil
+    name = await house.patient_name(Planted.PATIENT)
+    answer = await house.ask("patient", "query ($id: ID!) { patient(id: $id) { gender language } }", id=name)
+    assert answer["data"]["patient"]["gender"] is None
+    assert answer["data"]["patient"]["language"]
+    assert [one["extensions"]["code"] for one in answer["errors"]] == ["INTERNAL"]
+    assert SECRET_TEXT not in str(answer)
+    assert len(house.faults) == 1
+    house.faults.clear()
+
+
+async def test_a_tenant_without_sources_is_answered_with_nothing(house: MemoryHouse) -> None:
+    channels = house.executor._parts.channels
+    kept = channels[Tenant("harbor")]
+    channels.pop(Tenant("harbor"))  # type: ignore[attr-defined]  # the parts only promise to read it
+    try:
+        answer = await house.ask("other-clinic", "{ practitioners { edges { cursor } } viewer { tenant } }")
+    finally:
+        channels[Tenant("harbor")] = kept  # type: ignore[index]  # put back
+    assert answer["data"] == {"practitioners": None, "viewer": {"tenant": "harbor"}}
+    assert [one["extensions"]["code"] for one in answer["errors"]] == ["SOURCE_UNAVAILABLE"]
