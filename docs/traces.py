@@ -25,7 +25,7 @@ KEYS: Final[Mapping[str, str]] = {
     "status": "The answer's HTTP status.",
     "milliseconds": "How long it took.",
     "outcome": "What became of the request: an error's code, `ANSWERED`, `REFUSED`, `PREFLIGHT`, `CLIENT_GONE`.",
-    "reason": "Why a token was refused.",
+    "reason": "Why a token was refused, or what is wrong with the policies.",
     "source": "The source system.",
     "exception": "The type of an exception, never its message.",
     "place": "Where it was raised: file and line.",

@@ -153,9 +153,9 @@ def _without_literals(error: GraphQLSyntaxError) -> Rendered:
 
 
 def _without_value(error: GraphQLError) -> Rendered:
-    """A validation error, of which graphql-core's message would repeat the value that it is about."""
+    """A validation error; one about a value (a scalar's own has no node) would repeat it in graphql-core's words."""
     described = rendered(VALIDATION_FAILED, error)
-    if error.nodes and isinstance(error.nodes[0], ValueNode):
+    if not error.nodes or isinstance(error.nodes[0], ValueNode):
         described["message"] = "A value is not of the type that is needed here."
     return described
 

@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Any, TypeVar
+from types import CoroutineType
+from typing import Any, TypeGuard, TypeVar
 
 import orjson
 from graphql import ExecutionResult, GraphQLError, execute
@@ -88,7 +89,11 @@ class Executor:
         """What the request needs, with what the ceiling denies already pruned."""
         tally = Tally()
         selection = Selector(self._schema, document.node, variables).walk(document)
-        ceiling = await self._parts.decisions.ceiling(caller, selection.coordinates(self._schema), tally)
+        ceiling = await _within(
+            caller.deadline - AUDIT_RESERVE_SECONDS,
+            self._parts.decisions.ceiling(caller, selection.coordinates(self._schema), tally),
+            DeadlineExceeded(),
+        )
         return Session(
             caller=caller,
             channels=self._parts.channels.get(caller.principal.tenant, {}),
@@ -129,6 +134,7 @@ class Executor:
             variable_values=dict(request.variables),
             operation_name=document.name,
             hide_suggestions=True,
+            is_awaitable=_is_awaitable,
         )
         return result if isinstance(result, ExecutionResult) else await result
 
@@ -179,6 +185,11 @@ async def _within(deadline: float, work: Awaitable[T], late: CallerError) -> T:
 
 def _internal(request_id: str) -> Rendered:
     return render(INTERNAL, "Something went wrong here; it was noted.", requestId=request_id)
+
+
+def _is_awaitable(value: object) -> TypeGuard[Awaitable[Any]]:
+    """Whether a reader returned work: readers return coroutines and values, and nothing else that can be awaited."""
+    return value.__class__ is CoroutineType
 
 
 def _entry(context: Context, document: Document, *, empty: bool) -> AuditEntry:

@@ -13,12 +13,19 @@ from graph.fields import about, part
 
 PartialDate = NewType("PartialDate", str)
 
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a PartialDate is a string")
+    return value
+
+
 SCALARS: dict[object, ScalarDefinition] = {
     PartialDate: strawberry.scalar(
         name="PartialDate",
         description="A calendar date as precise as it is known or released: YYYY, YYYY-MM or YYYY-MM-DD (FHIR date).",
         serialize=str,
-        parse_value=str,
+        parse_value=_text,
     )
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from portico.access.decisions import DecisionClass
 from portico.access.guard import Case, Released
@@ -63,27 +64,33 @@ async def follow_many(
         sortable=await _in_full(session, edge.target, cases, revealed(edge.target, (), arguments.ordering)),
     )
     conditions = await translated(session, edge.target, arguments.conditions)
-    pages: list[Connection | CallerError] = []
+    chosen: list[_Chosen | CallerError] = []
     for parent, lead in zip(parents, leads, strict=True):
         if isinstance(lead, SourceError):
-            pages.append(lead)
+            chosen.append(lead)
             continue
-        place = (edge.origin.value, edge.name, session.global_id(parent))
-        cursors = Cursors(session.seal, session.caller, place, arguments)
+        place = partial(_place, session, edge, parent)
         try:
-            pages.append(await _page(session, lead, judge, conditions, cursors))
+            chosen.append(_choose(lead, judge, conditions, Cursors(session.seal, session.caller, place, arguments)))
         except BadArgument as error:
-            pages.append(error)
-    return pages
+            chosen.append(error)
+    return await _pages(session, chosen)
 
 
-async def _page(
-    session: Session,
-    cases: Sequence[Case],
-    judge: _Judge,
-    conditions: Sequence[Condition] | None,
-    cursors: Cursors,
-) -> Connection:
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """The cases of one parent's page, in order."""
+
+    page: Sequence[Case]
+    more: bool
+    cursors: Cursors
+
+
+def _place(session: Session, edge: Edge, parent: Released) -> tuple[str, ...]:
+    return (edge.origin.value, edge.name, session.global_id(parent))
+
+
+def _choose(cases: Sequence[Case], judge: _Judge, conditions: Sequence[Condition] | None, cursors: Cursors) -> _Chosen:
     arguments = cursors.arguments
     by_id = {case.record.id: case for case in cases}
     found = [
@@ -98,16 +105,22 @@ async def _page(
         if position[0] not in ids:
             raise BadArgument("after points at a record that is no longer in this list; start again.")
         ordered = ordered[ids.index(position[0]) + 1 :]
-    page = ordered[: arguments.first]
-    released = await session.release([by_id[record.id] for record in page])
-    return connection(
-        [
-            (release, cursors.make((record.id.value,)))
-            for record, release in zip(page, released, strict=True)
-            if release is not None
-        ],
-        more=len(ordered) > len(page),
-    )
+    page = [by_id[record.id] for record in ordered[: arguments.first]]
+    return _Chosen(page, more=len(ordered) > len(page), cursors=cursors)
+
+
+async def _pages(session: Session, chosen: Sequence[_Chosen | CallerError]) -> list[Connection | CallerError]:
+    """Release what was chosen for all parents at once, and give each its page."""
+    cases = [case for one in chosen if isinstance(one, _Chosen) for case in one.page]
+    released = iter(await session.release(cases))
+    pages: list[Connection | CallerError] = []
+    for one in chosen:
+        if not isinstance(one, _Chosen):
+            pages.append(one)
+            continue
+        rows = [(next(released), (case.record.id.value,)) for case in one.page]
+        pages.append(connection(rows, one.cursors, more=one.more))
+    return pages
 
 
 async def _in_full(

@@ -38,7 +38,7 @@ async def list_records(session: Session, type_: RecordType, arguments: ListArgum
     A page is full or the last one. Only where `ROUNDS_LIMIT` pages of the source hold too little to see, it ends
     early, and its end cursor goes on from there.
     """
-    cursors = Cursors(session.seal, session.caller, (type_.value,), arguments)
+    cursors = Cursors(session.seal, session.caller, lambda: (type_.value,), arguments)
     position = cursors.read()
     scope = await session.decisions.scope(session.caller, type_.value, session.tally)
     few = await _few(session, type_, scope)
@@ -63,11 +63,8 @@ async def list_records(session: Session, type_: RecordType, arguments: ListArgum
     page = rows[: arguments.first]
     released = await session.release([case for case, _ in page])
     return connection(
-        [
-            (release, cursors.make((ordering.field, hit.position)))
-            for release, (_, hit) in zip(released, page, strict=True)
-            if release is not None
-        ],
+        ((release, (ordering.field, hit.position)) for release, (_, hit) in zip(released, page, strict=True)),
+        cursors,
         more=len(rows) > len(page) or unseen is not None,
         end=None if unseen is None else cursors.make((ordering.field, unseen)),
     )

@@ -6,7 +6,7 @@ list, it does not open. It holds where to go on, and that is judged again on eve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from portico.access.guard import Released
@@ -36,54 +36,15 @@ class ListArguments:
 
 
 @dataclass(frozen=True, slots=True)
-class ReleasedEdge:
-    """One row of a connection."""
-
-    node: Released
-    cursor: str
-
-
-@dataclass(frozen=True, slots=True)
-class PageInfo:
-    """Relay's PageInfo; lists are read forwards."""
-
-    has_next_page: bool
-    end_cursor: str | None
-    start_cursor: str | None
-    has_previous_page: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """One page of released records."""
-
-    edges: tuple[ReleasedEdge, ...]
-    page_info: PageInfo
-
-
-def connection(rows: Sequence[tuple[Released, str]], *, more: bool, end: str | None = None) -> Connection:
-    """A page of released records with their cursors. `end` is where to go on, if not after the last of them."""
-    edges = tuple(ReleasedEdge(node, cursor) for node, cursor in rows)
-    return Connection(
-        edges,
-        PageInfo(
-            has_next_page=more,
-            start_cursor=edges[0].cursor if edges else None,
-            end_cursor=end or (edges[-1].cursor if edges else None),
-        ),
-    )
-
-
-EMPTY = connection((), more=False)
-
-
-@dataclass(frozen=True, slots=True)
 class Cursors:
-    """Makes and reads the cursors of one list: `place` is its coordinate, for an edge with the parent's opaque id."""
+    """Makes and reads the cursors of one list. `place` is its coordinate, behind an edge with the parent's opaque id.
+
+    Most cursors are never asked for, so nothing is sealed, and no place named, before one is.
+    """
 
     seal: Seal
     caller: Caller
-    place: tuple[str, ...]
+    place: Callable[[], tuple[str, ...]]
     arguments: ListArguments
 
     def make(self, position: tuple[str, ...]) -> str:
@@ -103,4 +64,57 @@ class Cursors:
     def _meant_for(self) -> tuple[str, ...]:
         principal = self.caller.principal
         conditions = repr((self.arguments.conditions, self.arguments.ordering))
-        return ("cursor", principal.tenant, principal.subject, self.caller.purpose.value, *self.place, conditions)
+        return ("cursor", principal.tenant, principal.subject, self.caller.purpose.value, *self.place(), conditions)
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasedEdge:
+    """One row of a connection."""
+
+    node: Released
+    position: tuple[str, ...]
+    cursors: Cursors
+
+    @property
+    def cursor(self) -> str:
+        """Where the row stands."""
+        return self.cursors.make(self.position)
+
+
+@dataclass(frozen=True, slots=True)
+class PageInfo:
+    """Relay's PageInfo; lists are read forwards. `end` is where to go on, if that is not after the last row."""
+
+    rows: tuple[ReleasedEdge, ...]
+    has_next_page: bool
+    end: str | None = None
+    has_previous_page: bool = False
+
+    @property
+    def start_cursor(self) -> str | None:
+        """Where the first row stands."""
+        return self.rows[0].cursor if self.rows else None
+
+    @property
+    def end_cursor(self) -> str | None:
+        """Where to go on."""
+        return self.end or (self.rows[-1].cursor if self.rows else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One page of released records."""
+
+    edges: tuple[ReleasedEdge, ...]
+    page_info: PageInfo
+
+
+def connection(
+    rows: Iterable[tuple[Released | None, tuple[str, ...]]], cursors: Cursors, *, more: bool, end: str | None = None
+) -> Connection:
+    """A page of those rows that were released, each with its position."""
+    edges = tuple(ReleasedEdge(node, position, cursors) for node, position in rows if node is not None)
+    return Connection(edges, PageInfo(edges, has_next_page=more, end=end))
+
+
+EMPTY = Connection((), PageInfo((), has_next_page=False))

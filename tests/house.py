@@ -101,6 +101,8 @@ class WatchedEngine:
         self.asked: list[Rule] = []
         self.failure: Exception | None = None
         self.twist: Callable[[Rule, Verdict], Verdict] = lambda _, verdict: verdict
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     @property
     def revision(self) -> str:
@@ -112,6 +114,7 @@ class WatchedEngine:
 
     async def ask(self, rule: Rule, input_: Mapping[str, Any]) -> Verdict:
         self.asked.append(rule)
+        await self.gate.wait()
         if self.failure is not None:
             raise self.failure
         return self.twist(rule, await self._engine.ask(rule, input_))
@@ -351,6 +354,7 @@ def whole_again(request: pytest.FixtureRequest) -> Iterator[None]:
         for connector in running.sources[tenant].values():
             connector.failure, connector.twist = None, lambda records: records
     running.engine.failure, running.engine.twist = None, lambda _, verdict: verdict
+    running.engine.gate.set()
     running.crosswalk.failure, running.trail.available = None, True
     running.trail.gate.set()
     running.trail.entries.clear()

@@ -35,12 +35,12 @@ class BillingConfig:
     """The longest that a new connection may take."""
     statement_timeout_seconds: float = 10.0
     """The server gives up a statement after this, even where nobody is left to cancel it at the deadline."""
-    batch_limit: int = 1000
+    batch_limit: int = 500
     """Keys that one statement may carry."""
     row_limit: int = 20_000
-    """The most rows that one answer may have."""
-    answer_limit_bytes: int = 16 * 1024 * 1024
-    """The most that one answer may weigh."""
+    """The most rows that one answer may have: 40 claims for each key of a full batch."""
+    answer_limit_bytes: int = 32 * 1024 * 1024
+    """The most that one answer may weigh, its cells counted as they lie in memory."""
     scan_page_rows: int = 1000
     """Rows that a scan of all subscribers takes at a time."""
 

@@ -52,8 +52,7 @@ class BoundedDelivery(HttpToolsProtocol):
         """The answer is written. Until its client has taken it, nothing further is read or done for them."""
         stalls = self.flow.write_paused
         if stalls and self.pipeline:
-            self.pipeline.clear()
-            self.transport.close()
+            self.transport.close()  # after this answer; requests that came in its wake are never begun
         super().on_response_complete()
         if stalls:
             self.stalled_at = self.loop.time()

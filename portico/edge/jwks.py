@@ -61,19 +61,25 @@ class JwksCache:
         """The last answer or failure."""
         self._searched_at = _NEVER
         """The last fetch for an unknown key id."""
+        self._begun = 0
+        """How many fetches have begun."""
         self._fetch: asyncio.Task[None] | None = None
         self._session: aiohttp.ClientSession | None = None
 
     async def key(self, kid: str) -> VerificationKey | None:
-        """The key of that id. Cost: seldom a fetch, at most `timeout_seconds`."""
-        tries = self._tried_at
+        """The key of that id. Cost: seldom a fetch, at most `timeout_seconds`.
+
+        One that isn't known is looked for in a fetch that began after it was asked for, if there may be one: a key
+        that was just published is found, however many ask for it at once.
+        """
+        begun = self._begun
         await self._freshen()
-        found = self._current().get(kid)
-        asked_at = self._clock()
-        if found is None and tries == self._tried_at and asked_at - self._searched_at >= self._config.search_seconds:
-            self._searched_at = asked_at
+        while (found := self._current().get(kid)) is None:
+            if not self._fetching:
+                if self._begun > begun or self._clock() - self._searched_at < self._config.search_seconds:
+                    break
+                self._searched_at = self._clock()
             await self._refresh()
-            found = self._current().get(kid)
         return found
 
     async def ready(self) -> bool:
@@ -102,8 +108,13 @@ class JwksCache:
     async def _refresh(self) -> None:
         await asyncio.wait({self._start()})
 
+    @property
+    def _fetching(self) -> bool:
+        return self._fetch is not None and not self._fetch.done()
+
     def _start(self) -> asyncio.Task[None]:
         if self._fetch is None or self._fetch.done():
+            self._begun += 1
             self._fetch = asyncio.create_task(self._try())
         return self._fetch
 

@@ -18,7 +18,7 @@ HEAD_LIMIT_BYTES: Final = 32768
 FIELD_LIMIT: Final = 100
 """Most header fields."""
 HEAD_TIMEOUT_SECONDS: Final = 15.0
-"""Longest from a connection's beginning, or from the last answer's delivery, to the end of the next request's headers."""
+"""Longest from a connection's beginning, or from an answer's delivery, to the end of the next request's headers."""
 CONNECTION_LIMIT: Final = 1000
 """Most open connections."""
 LEFTOVER_LIMIT_BYTES: Final = 1048576

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from hmac import compare_digest
+from typing import Final
 
 from sandbox.billing import wire
 from sandbox.billing.accounts import Account
@@ -12,6 +13,8 @@ from sandbox.billing.mixup import Mixup
 from sandbox.billing.session import FAILURES, Session
 from sandbox.billing.upstream import Streams, Upstream
 from sandbox.control import Control, Mode
+
+CLOSE_TIMEOUT_SECONDS: Final = 1.0
 
 
 class Front:
@@ -93,6 +96,10 @@ class Front:
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:
+    """Send what is left and close; a client that doesn't read is not waited for."""
     writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
+            await writer.wait_closed()
+    except OSError:
+        writer.transport.abort()

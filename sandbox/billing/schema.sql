@@ -47,6 +47,7 @@ create table clm_hdr (
 
 create index clm_hdr_sbscr on clm_hdr (sbscr_no);
 create index clm_hdr_visit on clm_hdr (visit_no);
+create index clm_hdr_number on clm_hdr (clm_no collate "C");
 create index clm_hdr_entered on clm_hdr (ent_dt, clm_no collate "C");
 
 create table clm_ln (

@@ -75,9 +75,8 @@ class Session:
         return True
 
     async def _pump_requests(self) -> None:
-        while True:
-            message = await self._request(await wire.read_message(self._from_client))
-            self._to_server.write(message.encode())
+        async for messages in wire.read_messages(self._from_client):
+            self._to_server.write(b"".join([(await self._request(message)).encode() for message in messages]))
             await self._to_server.drain()
 
     async def _request(self, message: wire.Message) -> wire.Message:
@@ -150,12 +149,13 @@ class Session:
             self._delay = None
 
     async def _pump_answers(self) -> None:
-        while True:
-            message = self._answer(await wire.read_message(self._from_server))
-            self._to_client.write(message.encode())
-            if message.kind == b"D" and self._flooding:
-                await self._flood(message.encode())
-            await self._to_client.drain()
+        async for messages in wire.read_messages(self._from_server):
+            answers = [self._answer(message) for message in messages]
+            if self._flooding:
+                await self._flood(answers)
+            else:
+                self._to_client.write(b"".join([answer.encode() for answer in answers]))
+                await self._to_client.drain()
 
     def _answer(self, message: wire.Message) -> wire.Message:
         match message.kind:
@@ -170,11 +170,17 @@ class Session:
                 message, self._failure = self._failure, None
         return message
 
-    async def _flood(self, row: bytes) -> None:
-        chunk = row * (_FLOOD_CHUNK_BYTES // len(row) + 1)
-        for _ in range(FLOOD_BYTES // len(chunk)):
-            self._to_client.write(chunk)
-            await self._to_client.drain()
+    async def _flood(self, answers: list[wire.Message]) -> None:
+        """Give every row more often than anyone can want."""
+        for answer in answers:
+            chunk = answer.encode()
+            times = 1
+            if answer.kind == b"D":
+                chunk *= _FLOOD_CHUNK_BYTES // len(chunk) + 1
+                times = FLOOD_BYTES // len(chunk)
+            for _ in range(times):
+                self._to_client.write(chunk)
+                await self._to_client.drain()
 
 
 def _name(text: bytes) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +17,10 @@ SSL_REQUEST: Final = 80877103
 GSSENC_REQUEST: Final = 80877104
 
 MESSAGE_LIMIT_BYTES: Final = 64 * 1024 * 1024
+
+_HEAD: Final = struct.Struct("!ci")
+"""A message's type, and its length from there on."""
+_READ_BYTES: Final = 64 * 1024
 
 CLEARTEXT_PASSWORD: Final = struct.pack("!cii", b"R", 8, 3)
 AUTHENTICATION_OK: Final = struct.pack("!cii", b"R", 8, 0)
@@ -34,7 +39,7 @@ class Message:
 
     def encode(self) -> bytes:
         """The message as it stands on the wire."""
-        return self.kind + struct.pack("!i", len(self.body) + 4) + self.body
+        return _HEAD.pack(self.kind, len(self.body) + 4) + self.body
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +67,32 @@ async def read_startup(reader: asyncio.StreamReader) -> Startup:
 
 async def read_message(reader: asyncio.StreamReader) -> Message:
     """The next message. Raises IncompleteReadError at the end of the stream."""
-    kind, length = struct.unpack("!ci", await reader.readexactly(5))
+    kind, length = _HEAD.unpack(await reader.readexactly(_HEAD.size))
     return Message(kind, await reader.readexactly(_checked(length - 4)))
+
+
+async def read_messages(reader: asyncio.StreamReader) -> AsyncIterator[list[Message]]:
+    """The messages to the end of the stream, as many at a time as have arrived whole."""
+    pending = bytearray()
+    while arrived := await reader.read(_READ_BYTES):
+        pending += arrived
+        yield _split(pending)
+
+
+def _split(pending: bytearray) -> list[Message]:
+    """Take the whole messages off the front of what is pending."""
+    found: list[Message] = []
+    start = 0
+    while start + _HEAD.size <= len(pending):
+        kind, length = _HEAD.unpack_from(pending, start)
+        body = start + _HEAD.size
+        end = body + _checked(length - 4)
+        if end > len(pending):
+            break
+        found.append(Message(kind, bytes(pending[body:end])))
+        start = end
+    del pending[:start]
+    return found
 
 
 def _checked(length: int) -> int:

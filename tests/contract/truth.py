@@ -52,7 +52,7 @@ def _address(address: model.Address) -> values.Address:
 
 
 def _money(cents: int | None) -> values.Money | None:
-    return None if cents is None else values.Money(amount=Decimal(cents) / 100, currency="USD")
+    return None if cents is None else values.Money(amount=Decimal(cents).scaleb(-2), currency="USD")
 
 
 class _Ehr:

@@ -24,13 +24,17 @@ class Command:
 
 @dataclass(frozen=True)
 class Edit:
-    """One place of a file, before and after."""
+    """One place of a file, before and after; a file that is to be made has nothing before."""
 
     path: Path
     before: str
     after: str
 
     def apply(self, folder: Path) -> None:
+        if not self.before:
+            assert not (folder / self.path).exists(), f"{self.path} is there already"
+            (folder / self.path).write_text(self.after)
+            return
         text = (folder / self.path).read_text()
         assert text.count(self.before) == 1, f"the place to edit in {self.path} is not there, or not once"
         (folder / self.path).write_text(text.replace(self.before, self.after))

@@ -61,7 +61,7 @@ def greeting(folder: Path, environment: dict[str, str]) -> Iterator[str]:
     """What the demo says at its start. It runs until the last step is done."""
     said = folder / "demo.out"
     with said.open("w") as stream:
-        process = subprocess.Popen(  # noqa: S603 - our own command
+        process = subprocess.Popen(
             [sys.executable, "-m", "portico", "demo"], cwd=folder, env=environment, stdout=stream, stderr=stream
         )
     deadline = time.monotonic() + START_SECONDS

@@ -76,6 +76,16 @@ async def cache(server: TestServer, clock: Clock) -> AsyncIterator[JwksCache]:
     await cache.aclose()
 
 
+def answering_first(response: web.Response, provider: Provider) -> Callable[[], web.StreamResponse]:
+    """This response once, then what the provider publishes."""
+
+    def respond() -> web.StreamResponse:
+        provider.respond = None
+        return response
+
+    return respond
+
+
 async def known(cache: JwksCache, *kids: str) -> set[str]:
     return {kid for kid in kids if await cache.key(kid) is not None}
 
@@ -141,6 +151,38 @@ async def test_a_new_key_is_found_at_once(cache: JwksCache, provider: Provider) 
     provider.keys = [OLD, NEW]
 
     assert await known(cache, "old", "new") == {"old", "new"}
+
+
+async def test_nobody_with_a_new_key_is_turned_away_while_it_is_fetched(cache: JwksCache, provider: Provider) -> None:
+    await known(cache, "old")
+    provider.keys, provider.hold = [OLD, NEW], asyncio.Event()
+    provider.visited.clear()
+    asking = asyncio.gather(*(cache.key(kid) for kid in ("new", "old") * 100))
+    await provider.visited.wait()
+
+    provider.hold.set()
+
+    assert None not in await asking
+    assert provider.visits == 2
+
+
+async def test_a_key_published_while_an_older_answer_is_on_its_way_is_still_found(
+    cache: JwksCache, provider: Provider, clock: Clock
+) -> None:
+    await known(cache, "old")
+    clock.now += 31
+    provider.hold, provider.visited = asyncio.Event(), asyncio.Event()
+    provider.respond = answering_first(web.Response(body=orjson.dumps({"keys": [OLD]})), provider)
+    await known(cache, "old")
+    await provider.visited.wait()
+    asking = asyncio.gather(*(cache.key("new") for _ in range(100)))
+    await asyncio.sleep(0)
+
+    provider.keys = [OLD, NEW]
+    provider.hold.set()
+
+    assert None not in await asking
+    assert provider.visits == 3
 
 
 async def test_unknown_key_ids_cost_one_fetch_in_half_a_minute(

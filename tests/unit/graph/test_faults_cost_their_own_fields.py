@@ -322,8 +322,17 @@ async def test_a_trail_that_never_answers_ends_at_the_deadline_with_nothing(hous
     assert b"AUDIT_UNAVAILABLE" in answer.body
 
 
-async def test_a_request_out_of_time_is_told_so_and_given_nothing(house: MemoryHouse) -> None:
-    answer = await house.executor.answer(GraphQLRequest(query=JOINED), house.caller("biller", seconds=-1))
+@pytest.mark.parametrize("known", [False, True])
+async def test_a_request_out_of_time_is_told_so_and_given_nothing(house: MemoryHouse, known: bool) -> None:
+    """Whatever hangs: the ceiling, or, where that is known, a class."""
+    _fresh(house)
+    if known:
+        await house.ask("biller", JOINED)
+        for key in [key for key in house.decisions._known if key[0] != "ceiling"]:  # type: ignore[index]  # a tuple
+            del house.decisions._known[key]
+        house.trail.entries.clear()
+    house.engine.gate.clear()
+    answer = await house.executor.answer(GraphQLRequest(query=JOINED), house.caller("biller", seconds=0.4))
     assert b'"data":null' in answer.body
     assert b"DEADLINE_EXCEEDED" in answer.body
     assert house.trail.entries == []

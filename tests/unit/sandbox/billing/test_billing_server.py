@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from time import monotonic
 
 import aiohttp
 import asyncpg
 import pytest
 
+from sandbox.billing import wire
 from sandbox.billing.accounts import Account
 from sandbox.billing.server import MODES, Listening, running, serve
 from sandbox.billing.upstream import Upstream
@@ -72,8 +74,8 @@ async def test_serving_tells_when_it_listens_and_leaves_nothing_when_it_is_cance
     serving = asyncio.create_task(
         serve(POPULATIONS, control, upstream=postgres("postgres"), accounts=ACCOUNTS[:1], ready=ready.set_result)
     )
-    await asyncio.wait([serving, ready], return_when=asyncio.FIRST_COMPLETED)
-    listening = ready.result()
+    serving.add_done_callback(lambda _: ready.cancel())
+    listening = await ready
     assert await count_claims(listening, ACCOUNTS[0]) > 0
     serving.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -92,6 +94,20 @@ async def test_a_session_that_is_open_ends_with_the_server(postgres: Callable[[s
         )  # fmt: skip
     with pytest.raises((asyncpg.InterfaceError, asyncpg.PostgresConnectionError, ConnectionError)):
         await connection.fetchval("select 1")
+
+
+async def test_a_client_that_does_not_read_holds_nothing_up(postgres: Callable[[str], str]) -> None:
+    control = Control(source="billing", modes=MODES, mode=Mode.HUGE)
+    account = ACCOUNTS[0]
+    startup = wire.Startup(wire.PROTOCOL, f"user\0{account.user}\0database\0{account.database}\0\0".encode())
+    async with running(POPULATIONS, control, upstream=postgres("postgres"), accounts=[account]) as listening:
+        reader, writer = await asyncio.open_connection(listening.host, listening.ports[TENANT])
+        writer.write(startup.encode() + wire.Message(b"p", b"a\0").encode() + wire.query("select 1").encode())
+        while not control.calls:
+            await reader.read(1024)
+        began = monotonic()
+    assert monotonic() - began < 5
+    writer.transport.abort()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,87 @@
+"""The how-to pages are followed, on a copy of the tree."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from portico.access.embedded import EmbeddedConfig, EmbeddedEngine
+from portico.access.engine import Rule
+from tests.docs.console import Edit, steps
+from tests.policy.questions import classes, facts, principal
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("connectors", "docs", "graph", "policies", "portico", "resolvers", "sandbox", "tests")
+
+
+def follow(page: str, tree: Path) -> list[Edit]:
+    """Make the page's changes to a copy of the tree."""
+    for room in ROOMS:
+        shutil.copytree(ROOT / room, tree / room, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tree)
+    edits = [step for step in steps((ROOT / "docs/how-to" / page).read_text()) if isinstance(step, Edit)]
+    for edit in edits:
+        edit.apply(tree)
+    return edits
+
+
+def run(tree: Path, *arguments: str) -> str:
+    """Run a Python module of the copy, and of the copy alone."""
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-m", *arguments], cwd=tree, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def field(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tree = tmp_path_factory.mktemp("field")
+    assert len(follow("add-a-field.md", tree)) == 4
+    return tree
+
+
+@pytest.fixture(scope="module")
+def rule(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tree = tmp_path_factory.mktemp("rule")
+    assert len(follow("add-a-rule.md", tree)) == 2
+    return tree
+
+
+def test_an_added_field_is_in_the_schema_with_its_tag(field: Path) -> None:
+    organization = run(field, "portico", "schema").partition("type Organization")[2].partition("}")[0]
+    assert '"""Whether it treats patients now."""\n  active: Boolean @guard(tag: PUBLIC)' in organization
+    assert (
+        "active"
+        not in (ROOT / "graph/people.py").read_text().partition("class Organization")[2].partition("@record")[0]
+    )
+
+
+def test_an_added_field_is_read_from_its_source(field: Path) -> None:
+    run(
+        field, "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist",
+        "tests/contract/test_fhir_connector.py::TestFhirConnector::test_every_key_finds_exactly_its_records",
+        "tests/contract/test_fhir_connector.py::TestFhirConnector::test_each_attribute_comes_alone",
+    )  # fmt: skip
+
+
+def test_an_added_role_sees_what_its_table_says_on_paper(rule: Path) -> None:
+    run(rule, "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "tests/spec/test_decisions.py", "-k",
+        "(call-center or every_role) and not server")  # fmt: skip
+
+
+async def test_an_added_role_is_decided_by_the_engine(rule: Path) -> None:
+    engine = await EmbeddedEngine.start(EmbeddedConfig(folder=rule / "policies"))
+    try:
+        who = principal("call-center", purposes=["HOPERAT"])
+        verdict = await engine.ask(Rule.CLASSES, classes(who, "HOPERAT", it=facts("Patient", "same_organization")))
+    finally:
+        await engine.aclose()
+    answer = verdict.result["it"]
+    assert answer["visible"] is True
+    assert answer["overrides"]["Patient.birthDate"] == {"effect": "mask", "mask": "year"}
+    assert "CONTACT" in answer["deny"]

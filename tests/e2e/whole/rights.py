@@ -1,0 +1,82 @@
+"""What a persona may read of a population, value by value: from the truth and the engine's own word alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from portico.access.engine import PolicyEngine
+from sandbox.identity.personas import Persona
+from sandbox.population.canary import minute
+from sandbox.population.model import Population
+from tests.house import MemoryHouse
+from tests.spec.served_world import World, held
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT")
+
+
+@dataclass(frozen=True)
+class SchemaInForce:
+    """The schema as it is committed."""
+
+    sdl: str
+
+
+@dataclass(frozen=True)
+class Premises:
+    """What a `World` needs of a house: no house at all."""
+
+    schema: SchemaInForce
+    populations: Mapping[str, Population]
+    engine: PolicyEngine
+
+
+def world_of(sdl: str, populations: Mapping[str, Population], engine: PolicyEngine, persona: Persona) -> World:
+    """One tenant's truth as a persona may see it."""
+    premises = Premises(SchemaInForce(sdl), populations, engine)
+    return World(cast(MemoryHouse, premises), persona)  # it asks for the schema, the populations and the engine only
+
+
+@dataclass(frozen=True)
+class Rights:
+    """The texts that a persona may be shown as they are, and the coordinates whose dates are moved for them."""
+
+    texts: frozenset[str]
+    moved: frozenset[str]
+
+
+async def rights_of(world: World) -> Rights:
+    """A persona's rights to every record of their tenant."""
+    texts: set[str] = set()
+    moved: set[str] = set()
+    for record in world.records:
+        effects = await world.effects(world.facts(record)) if await world.visible(record) else None
+        for field in world.text.values(record.type.value) if effects is not None else ():
+            effect = (effects or {})[field]
+            if effect.said == "allow":
+                texts.update(_leaves(held(record, field)))
+            elif effect.mask == "shift":
+                moved.add(f"{record.type.value}.{field}")
+    return Rights(frozenset(texts), frozenset(moved))
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    """Every text in a value, as canaries are spelled."""
+    match value:
+        case dict():
+            for one in value.values():
+                yield from _leaves(one)
+        case list():
+            for one in value:
+                yield from _leaves(one)
+        case str():
+            yield value
+            if _INSTANT.match(value):
+                yield minute(datetime.fromisoformat(value))
+        case bool() | int() | None:
+            return
+        case _:
+            yield f"{value:.2f}"

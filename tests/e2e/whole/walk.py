@@ -1,0 +1,130 @@
+"""A walk through everything that a caller can reach: every root, every page, every field, every id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from tests.e2e.whole.stage import Reply, Server
+from tests.spec.served_world import SchemaText
+
+LISTS = {
+    "patients": "Patient",
+    "appointments": "Appointment",
+    "claims": "Claim",
+    "slots": "Slot",
+    "practitioners": "Practitioner",
+}
+SINGLES = {"patient": "Patient", "appointment": "Appointment", "claim": "Claim", "practitioner": "Practitioner"}
+AT_ONCE = {"Patient": 40}
+"""Ids of one request, so that all that their lists could hold stays within what a request may cost."""
+AT_ONCE_OTHERWISE = 100
+ROOTS_AT_ONCE = 10
+
+
+@dataclass
+class Walk:
+    """One caller's walk: every reply to it, and every id that it came upon by type."""
+
+    server: Server
+    token: str
+    text: SchemaText
+    replies: list[Reply] = field(default_factory=list)
+    seen: dict[str, set[str]] = field(default_factory=dict)
+
+    def everything(self) -> None:
+        """Walk from every root as far as it goes."""
+        viewer, source = self.text.selection("Viewer"), self.text.selection("Source")
+        self.ask(f"{{ viewer {{ {viewer} }} sources {{ {source} }} }}")
+        for root, type_ in LISTS.items():
+            self._list(root, type_)
+        visited: dict[str, set[str]] = {}
+        while new := {type_: ids - visited.get(type_, set()) for type_, ids in self.seen.items()}:
+            if not any(new.values()):
+                return
+            for type_, ids in new.items():
+                visited.setdefault(type_, set()).update(ids)
+                self.nodes(type_, ids)
+        raise AssertionError
+
+    def nodes(self, type_: str, ids: Iterable[str]) -> list[Any]:
+        """Everything of the things with these ids, by `nodes` and then some of them by every other way in."""
+        wanted = sorted(ids)
+        rows: list[Any] = []
+        for some in _batches(wanted, AT_ONCE.get(type_, AT_ONCE_OTHERWISE)):
+            query = f"query ($ids: [ID!]!) {{ nodes(ids: $ids) {{ {self._all_of(type_)} }} }}"
+            rows += self.ask(query, ids=some)["nodes"] or []
+        ways = ["node", *(name for name, target in SINGLES.items() if target == type_)]
+        for way in ways:
+            some = wanted[:ROOTS_AT_ONCE]
+            fields = self._all_of(type_) if way == "node" else self.text.selection(type_)
+            for one in some[:2]:
+                self.ask(f"query ($id: ID!) {{ {way}(id: $id) {{ {fields} }} }}", id=one)
+            names = " ".join(f'a{place}: {way}(id: "{one}") {{ __typename id }}' for place, one in enumerate(some))
+            if names:
+                self.ask(f"{{ {names} }}")
+        return rows
+
+    def ask(self, query: str, **variables: Any) -> Mapping[str, Any]:
+        """The data of an answer; what it shows is noted."""
+        reply = self.server.reply(self.token, query, variables)
+        self.replies.append(reply)
+        assert reply.status == 200, reply.body
+        data: Mapping[str, Any] = reply.json()["data"] or {}
+        self._note(data)
+        return data
+
+    def _all_of(self, type_: str) -> str:
+        return f"... on {type_} {{ {self.text.selection(type_)} }}"
+
+    def _list(self, root: str, type_: str) -> None:
+        after = None
+        while True:
+            page = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor }"
+            shown = " ".join(["__typename id", *self._values(type_)])
+            query = f"query ($after: String) {{ {root}(first: 100, after: $after) {{ edges {{ cursor node {{ {shown} }} }} {page} }} }}"
+            found = self.ask(query, after=after)[root]
+            if found is None or not found["pageInfo"]["hasNextPage"]:
+                return
+            after = found["pageInfo"]["endCursor"]
+
+    def _values(self, type_: str) -> list[str]:
+        return [f"{name} {self.text._below(type_, name)}" for name in self.text.values(type_)]
+
+    def _note(self, value: Any, type_: str | None = None) -> None:
+        match value:
+            case {"__typename": str(name), "id": str(id_), **rest}:
+                self.seen.setdefault(name, set()).add(id_)
+                self._note_targets(name, rest)
+            case dict():
+                for one in value.values():
+                    self._note(one)
+            case list():
+                for one in value:
+                    self._note(one)
+
+    def _note_targets(self, type_: str, fields: Mapping[str, Any]) -> None:
+        """The ids that edges lead to, each under its type."""
+        for name, value in fields.items():
+            if name not in self.text.fields(type_):
+                continue
+            target = self.text.target(type_, name)
+            for id_ in _ids(value) if target else ():
+                self.seen.setdefault(target or "", set()).add(id_)
+
+
+def _ids(value: Any) -> Iterator[str]:
+    match value:
+        case {"id": str(id_)}:
+            yield id_
+        case {"edges": [*edges]}:
+            for edge in edges:
+                yield from _ids(edge["node"])
+
+
+def _batches(ids: Iterable[str], size: int) -> Iterator[list[str]]:
+    rest = iter(ids)
+    while batch := list(islice(rest, size)):
+        yield batch
