@@ -327,7 +327,10 @@ async def main(kind: str, tenants: Path, policies: Path, port: int) -> None:
     if kind == "handwritten":
         app = handwritten(sources)
     else:
-        app = stock(sources, await EmbeddedEngine.start(EmbeddedConfig(folder=policies, deadline_seconds=600, stale_seconds=600)))
+        app = stock(
+            sources,
+            await EmbeddedEngine.start(EmbeddedConfig(folder=policies, deadline_seconds=600, stale_seconds=600)),
+        )
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", http="httptools"))
     serving = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110  uvicorn tells it by no event

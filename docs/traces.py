@@ -24,7 +24,8 @@ KEYS: Final[Mapping[str, str]] = {
     "tenant": "The clinic group.",
     "status": "The answer's HTTP status.",
     "milliseconds": "How long it took.",
-    "outcome": "What became of the request: an error's code, `ANSWERED`, `REFUSED`, `PREFLIGHT`, `CLIENT_GONE`.",
+    "outcome": "What became of the request: an error's code, `ANSWERED`, `REFUSED` (the document), `CLIENT_GONE`, "
+    "`CANCELLED`, `PREFLIGHT` or `HEALTH`.",
     "reason": "Why a token was refused, or what is wrong with the policies.",
     "source": "The source system.",
     "exception": "The type of an exception, never its message.",
@@ -69,8 +70,8 @@ row before. `portico audit show` prints rows as lines of JSON, `portico audit ve
 
 def logs_page(root: Path) -> str:
     """The events and keys of log lines."""
-    _require(logged_events(root), EVENTS, "event")
-    _require(logs.KEYS, KEYS, "key of a log line")
+    require(logged_events(root), EVENTS, "event")
+    require(logs.KEYS, KEYS, "key of a log line")
     return page(
         "Log lines",
         """Generated from `portico.logs` and every call of a logger. Portico writes lines of JSON to standard output. A
@@ -133,13 +134,13 @@ def _fields() -> Iterator[tuple[str, str]]:
     }
     names = ["number", "recorded_at", *(field.name for field in dataclasses.fields(AuditEntry))]
     described.pop("entry", None)
-    _require(names, described, "field of an audit row")
+    require(names, described, "field of an audit row")
     return ((code(name), described[name]) for name in names)
 
 
 def _described(cls: type[Outcome | Flaw]) -> Iterator[tuple[str, str]]:
     said = attribute_docstrings(cls)
-    _require([member.name for member in cls], said, f"member of {cls.__name__}")
+    require([member.name for member in cls], said, f"member of {cls.__name__}")
     return ((code(member.value), said[member.name]) for member in cls)
 
 
@@ -157,7 +158,7 @@ def _metrics() -> Iterator[tuple[str, str, str, str]]:
         yield code(name), family.type, codes(labels), family.documentation
 
 
-def _require(names: Iterable[str], told: Collection[str], what: str) -> None:
+def require(names: Iterable[str], told: Collection[str], what: str) -> None:
     """Refuse to write a page on which something is missing, or something is told that isn't there."""
     if differing := set(names) ^ set(told):
         raise Undescribed(f"{what}, in the code or in docs.traces alone: {', '.join(sorted(differing))}")

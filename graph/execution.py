@@ -21,6 +21,7 @@ from graph.context import Context
 from graph.cost import Budgets
 from graph.documents import Document, Documents
 from graph.errors import INTERNAL, DocumentRefused, Rendered, failed, render, rendered
+from graph.leaves import LeafExecutor
 from graph.reading import bind
 from graph.schema import GraphSchema
 from graph.selection import Selector
@@ -135,6 +136,7 @@ class Executor:
             operation_name=document.name,
             hide_suggestions=True,
             is_awaitable=_is_awaitable,
+            executor_class=LeafExecutor,
         )
         return result if isinstance(result, ExecutionResult) else await result
 

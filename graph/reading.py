@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable
 from operator import attrgetter
 from typing import Any
 
-from graphql import GraphQLObjectType, GraphQLResolveInfo
+from graphql import GraphQLField, GraphQLObjectType, GraphQLResolveInfo
+from graphql.pyutils import Path
 
 from graph.context import Context
 from graph.fields import Kind
@@ -22,6 +23,10 @@ from portico.records.references import RecordType
 from resolvers.edges import EDGES
 
 Reader = Callable[..., Any]
+Look = Callable[[Any, Context, Path], Any]
+
+LOOK = "portico-look"
+"""Where a field keeps its look, among its extensions."""
 
 
 def bind(schema: GraphSchema) -> None:
@@ -37,7 +42,7 @@ def bind(schema: GraphSchema) -> None:
         else:
             type_.is_type_of = _is_release(type_.name)
             for name, field in type_.fields.items():
-                field.resolve = _reader(type_.name, schema.fields[type_.name][name], kind_of(field))
+                _bind_guarded(field, type_.name, schema.fields[type_.name][name])
     for interface in interface_types(schema.core):
         interface.resolve_type = _type_name
 
@@ -53,43 +58,52 @@ def _is_release(type_name: str) -> Callable[[object, GraphQLResolveInfo[Context]
 
 def _bind_part(type_: GraphQLObjectType) -> None:
     for field in type_.fields.values():
-        read = attrgetter(definition_of(field).python_name)
-        field.resolve = lambda source, _info, read=read: read(source)
+        _bind_look(field, _part_look(attrgetter(definition_of(field).python_name)))
 
 
-def _reader(type_name: str, coordinate: Coordinate, kind: Kind | None) -> Reader:
+def _part_look(read: Callable[[Any], Any]) -> Look:
+    return lambda source, _context, _path: read(source)
+
+
+def _bind_look(field: GraphQLField, look: Look) -> None:
+    """Bind a reader that needs no more than the context and the path, so that leaves can be read without ceremony."""
+    field.extensions[LOOK] = look
+    field.resolve = lambda source, info: look(source, info.context, info.path)
+
+
+def _bind_guarded(field: GraphQLField, type_name: str, coordinate: Coordinate) -> None:
     if coordinate.attribute == "id":
-        return _id_reader(coordinate.name)
-    if kind is Kind.EDGE:
-        return _edge_reader(type_name, coordinate)
-    return _value_reader(coordinate)
+        _bind_look(field, _id_look(coordinate.name))
+    elif kind_of(field) is Kind.EDGE:
+        field.resolve = _edge_reader(type_name, coordinate)
+    else:
+        _bind_look(field, _value_look(coordinate))
 
 
-def _id_reader(name: str) -> Reader:
-    def read(source: Released, info: GraphQLResolveInfo[Context]) -> str:
-        context = info.context
+def _id_look(name: str) -> Look:
+    def look(source: Released, context: Context, _: Path) -> str:
         context.released.add(name)
         return context.session.global_id(source)
 
-    return read
+    return look
 
 
-def _value_reader(coordinate: Coordinate) -> Reader:
+def _value_look(coordinate: Coordinate) -> Look:
     attribute, name = coordinate.attribute, coordinate.name
 
-    def read(source: Released, info: GraphQLResolveInfo[Context]) -> Any:
+    def look(source: Released, context: Context, path: Path) -> Any:
         value = source.values[attribute]
         kind = value.__class__
         if kind is Withheld:
-            info.context.withhold(info.path, value)
+            context.withhold(path, value)
             return None
         if kind is Masked:
-            info.context.mask(info.path, value)
+            context.mask(path, value)
             return value.value
-        info.context.released.add(name)
+        context.released.add(name)
         return value
 
-    return read
+    return look
 
 
 def _edge_reader(type_name: str, coordinate: Coordinate) -> Reader:

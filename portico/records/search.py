@@ -78,7 +78,8 @@ ORDERS: dict[RecordType, frozenset[str]] = {
     RecordType.SLOT: frozenset({"id", "start"}),
     RecordType.CLAIM: frozenset({"id", "created"}),
 }
-"""What a search can be ordered by. `id` is the source's own id: the order that reveals nothing. Ties are broken by the source's own id, so every order is total and stable."""
+"""What a search can be ordered by. `id` is the source's own id: the order that reveals nothing. Ties are broken by
+the source's own id, so every order is total and stable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from docs import failures, traces
+from docs.__main__ import main
 from docs.attributes import Undescribed, attribute_docstrings, first_line
 from docs.commands import command_paths, make_targets, read_makefile
 from docs.configuration import CONFIGS
@@ -268,3 +269,25 @@ def test_what_stands_below_an_attribute_is_its_docstring() -> None:
     assert first_line("One.\nTwo.", "it") == "One."
     with pytest.raises(Undescribed, match="it has no docstring"):
         first_line(None, "it")
+
+
+def test_a_word_that_is_missing_on_either_side_is_refused() -> None:
+    traces.require(["a", "b"], {"a": "", "b": ""}, "letter")
+    for names, told in ((["a", "b"], {"a": ""}), (["a"], {"a": "", "b": ""})):
+        with pytest.raises(Undescribed, match="letter, in .* alone: b"):
+            traces.require(names, told, "letter")
+
+
+def test_the_command_checks_without_changing_anything(capsys: pytest.CaptureFixture[str]) -> None:
+    before = [path.stat().st_mtime_ns for path in PAGES]
+    assert main(["--check"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert [path.stat().st_mtime_ns for path in PAGES] == before
+
+
+def test_every_entry_of_the_glossary_is_one_word_and_one_sentence() -> None:
+    entries = re.findall(r"^- \*\*(.+?)\*\*: (.+(?:\n  .+)*)$", (ROOT / "GLOSSARY.md").read_text(), re.MULTILINE)
+    words = [word for word, _ in entries]
+    assert len(words) > 40
+    assert len(set(words)) == len(words)
+    assert [word for word, said in entries if not said.endswith(".") or re.search(r"\.\s+[A-Z]", said)] == []

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from portico.access.bundle import read_bundle
 from portico.access.embedded import EmbeddedConfig, EmbeddedEngine
 from portico.access.engine import Rule
-from tests.docs.console import Edit, steps
+from portico.access.server import ServerConfig, ServerEngine
+from tests.docs.console import Edit, blocks, steps
 from tests.policy.questions import classes, facts, principal
 
 ROOT = Path(__file__).parents[2]
@@ -72,6 +77,28 @@ def test_an_added_field_is_read_from_its_source(field: Path) -> None:
 def test_an_added_role_sees_what_its_table_says_on_paper(rule: Path) -> None:
     run(rule, "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "tests/spec/test_decisions.py", "-k",
         "(call-center or every_role) and not server")  # fmt: skip
+
+
+async def test_the_opa_server_of_the_page_answers_with_a_proven_revision(opa: str, tmp_path: Path) -> None:
+    build, serve, _ = blocks((ROOT / "docs/how-to/use-an-opa-server.md").read_text(), "sh")
+    shutil.copytree(ROOT / "policies", tmp_path / "policies")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    build = build.replace("$(git rev-parse --short HEAD)", "abc1234").replace("opa build", f"'{opa}' build")
+    serve = "exec " + serve.replace("opa run", f"'{opa}' run").replace("8181", str(port))
+    subprocess.run(["sh", "-ec", build], cwd=tmp_path, check=True)  # noqa: S607 - the reader's own
+    server = await asyncio.create_subprocess_exec("sh", "-ec", serve, cwd=tmp_path, stderr=asyncio.subprocess.DEVNULL)
+    schemas = read_bundle(tmp_path / "policies").schemas
+    engine = await ServerEngine.start(ServerConfig(url=f"http://127.0.0.1:{port}", schemas=schemas))
+    deadline = time.monotonic() + 20
+    try:
+        while engine.status.revision is None and time.monotonic() < deadline:
+            await asyncio.sleep(0.1)
+        assert engine.status.revision == "abc1234", engine.status
+    finally:
+        await engine.aclose()
+        server.terminate()
+        await server.wait()
 
 
 async def test_an_added_role_is_decided_by_the_engine(rule: Path) -> None:

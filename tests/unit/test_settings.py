@@ -36,6 +36,7 @@ def test_without_any_setting_the_defaults_are_safe() -> None:
 
     assert (settings.host, settings.port, settings.demo, settings.metrics_port) == ("127.0.0.1", 8000, False, 0)
     assert settings.allowed_origins == ()
+    assert settings.get_queries is False
     assert (settings.body_limit_bytes, settings.request_timeout_seconds) == (65536, 10.0)
 
 
@@ -44,11 +45,13 @@ def test_the_environment_is_read(environ: pytest.MonkeyPatch) -> None:
     environ.setenv("PORTICO_DEMO", "true")
     environ.setenv("PORTICO_STATE", "/var/lib/portico")
     environ.setenv("PORTICO_ALLOWED_ORIGINS", "https://a.example, http://localhost:3000")
+    environ.setenv("PORTICO_GET_QUERIES", "true")
 
     settings = Settings.load()
 
     assert (settings.port, settings.demo, settings.state) == (0, True, Path("/var/lib/portico"))
     assert settings.allowed_origins == ("https://a.example", "http://localhost:3000")
+    assert settings.get_queries is True
 
 
 def test_an_empty_value_is_none(environ: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,8 @@ import aiohttp
 import orjson
 import pytest
 
-from portico.demo.client import calls, token
-from portico.demo.state import Running, State
 from tests.e2e.graphql_http.suite import AUDITS, audit
+from tests.e2e.whole.stage import Demo
 
 CANARY = "Quillfeather"
 GRAPHQL = "application/graphql-response+json"
@@ -20,9 +19,9 @@ PATIENTS = "query Q($n: Int) { patients(first: $n) { edges { node { id name { fa
 
 
 @pytest.fixture
-async def client(demo: Running) -> AsyncIterator[aiohttp.ClientSession]:
+async def client(demo: Demo) -> AsyncIterator[aiohttp.ClientSession]:
     """A physician at the running demo."""
-    headers = {"Authorization": f"Bearer {token(demo, 'physician', 'TREAT')}"}
+    headers = {"Authorization": f"Bearer {demo.token('physician')}"}
     async with aiohttp.ClientSession(demo.url, headers=headers) as session:
         yield session
 
@@ -35,8 +34,8 @@ def told(answer: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.node
 @pytest.mark.usefixtures("node")
-async def test_every_audit_of_the_whole_server_is_ok(demo: Running) -> None:
-    findings = await audit(f"{demo.url}/graphql", token(demo, "physician", "TREAT"))
+async def test_every_audit_of_the_whole_server_is_ok(demo: Demo) -> None:
+    findings = await audit(f"{demo.url}/graphql", demo.token("physician"))
 
     assert len(findings) == AUDITS
     assert [finding for finding in findings if finding["status"] != "ok"] == []
@@ -55,16 +54,16 @@ async def test_a_query_by_get_gets_what_it_gets_by_post(client: aiohttp.ClientSe
 @pytest.mark.parametrize("operation", ["mutation { erase }", "mutation { __typename }", "subscription { __typename }"])
 @pytest.mark.parametrize("accept", [GRAPHQL, "application/json"])
 async def test_anything_but_a_query_by_get_has_no_effect_and_is_told_to_post(
-    demo: Running, client: aiohttp.ClientSession, operation: str, accept: str
+    demo: Demo, client: aiohttp.ClientSession, operation: str, accept: str
 ) -> None:
-    calls(demo, clear=True)
+    demo.forget_calls()
 
     async with client.get("/graphql", params={"query": operation}, headers={"Accept": accept}) as response:
         answer = await response.json(content_type=None)
 
     assert (response.status, response.headers["Allow"]) == (405, "POST")
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["METHOD_NOT_ALLOWED"]
-    assert calls(demo) == b""
+    assert demo.calls() == []
 
 
 async def test_head_is_refused(client: aiohttp.ClientSession) -> None:
@@ -82,7 +81,7 @@ async def test_an_address_that_is_too_long_is_refused(client: aiohttp.ClientSess
         assert length > 1_000_000, "a sender that doesn't listen may be cut off"
 
 
-async def test_an_unknown_caller_gets_the_same_answer_by_any_method(demo: Running) -> None:
+async def test_an_unknown_caller_gets_the_same_answer_by_any_method(demo: Demo) -> None:
     async with aiohttp.ClientSession(demo.url) as stranger:
         async with stranger.post("/graphql", data=b"{") as response:
             by_post = (response.status, await response.read())
@@ -93,7 +92,7 @@ async def test_an_unknown_caller_gets_the_same_answer_by_any_method(demo: Runnin
     assert by_get[0] == 401
 
 
-async def test_nothing_of_an_address_is_in_any_log(client: aiohttp.ClientSession, state: State) -> None:
+async def test_nothing_of_an_address_is_in_any_log(demo: Demo, client: aiohttp.ClientSession) -> None:
     search = f'{{ patients(filter: {{ family: "{CANARY}" }}) {{ edges {{ node {{ id }} }} }} }}'
 
     async with client.get("/graphql", params={"query": search}) as response:
@@ -101,7 +100,7 @@ async def test_nothing_of_an_address_is_in_any_log(client: aiohttp.ClientSession
         assert orjson.loads(await response.read())["data"] == {"patients": {"edges": []}}
 
     async with asyncio.timeout(5):
-        while request_id not in (state.logs / "server.log").read_text():  # noqa: ASYNC110 - a file tells no event
+        while request_id not in demo.log("server"):  # noqa: ASYNC110 - a file tells no event
             await asyncio.sleep(0.01)
-    written = {log.name: log.read_text() for log in state.logs.iterdir()}
+    written = {log.name: log.read_text() for log in demo.state.logs.iterdir()}
     assert [name for name, text in written.items() if CANARY in text] == []

@@ -7,12 +7,35 @@ import binascii
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import unquote_to_bytes
+
+from sandbox.population.canary import canaries, minute
+from sandbox.population.model import Population
 
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{8,}")
 _HEX = re.compile(rb"(?:[0-9a-fA-F]{2}){8,}")
 _ESCAPE = re.compile(rb"\\u([0-9a-fA-F]{4})")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
+_CLOCK = timedelta(hours=2)
+
+
+def telling(populations: Iterable[Population]) -> Mapping[str, frozenset[str]]:
+    """Every canary with the coordinates that may show it, but for those that any clock or diary could tell as well."""
+    found: dict[str, frozenset[str]] = {}
+    openings: set[str] = set()
+    for population in populations:
+        openings |= {minute(instant) for slot in population.slots for instant in (slot.start, slot.end)}
+        for text, canary in canaries(population).items():
+            found[text] = found.get(text, frozenset()) | set(canary.coordinates)
+    now = datetime.now(UTC)
+
+    def is_told_anyway(text: str) -> bool:
+        by_clock = _INSTANT.fullmatch(text) and abs(datetime.fromisoformat(f"{text}+00:00") - now) < _CLOCK
+        return text in openings or bool(by_clock)
+
+    return {text: coordinates for text, coordinates in found.items() if not is_told_anyway(text)}
 
 
 class Needles:
@@ -65,12 +88,8 @@ def _decoded(haystack: bytes) -> Iterator[bytes]:
     for run in set(_BASE64.findall(haystack)):
         letters = run.replace(b"-", b"+").replace(b"_", b"/")
         for start in range(4):
-            part = letters[start:]
+            part = letters[start : len(letters) - ((len(letters) - start) % 4 == 1)]
             with suppress(binascii.Error):
-                yield base64.b64decode(part[: len(part) // 4 * 4] + (part[len(part) // 4 * 4 :] + b"==="[:3])[:0])
-            tail = len(part) % 4
-            if tail > 1:
-                with suppress(binascii.Error):
-                    yield base64.b64decode(part + b"=" * (4 - tail))
+                yield base64.b64decode(part + b"=" * (-len(part) % 4))
     for run in set(_HEX.findall(haystack)):
         yield bytes.fromhex(run.decode())

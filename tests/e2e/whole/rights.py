@@ -15,6 +15,7 @@ from sandbox.population.model import Population
 from tests.house import MemoryHouse
 from tests.spec.served_world import World, held
 
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT")
 
 
@@ -60,6 +61,7 @@ async def rights_of(world: World) -> Rights:
                 texts.update(_leaves(held(record, field)))
             elif effect.mask == "shift":
                 moved.add(f"{record.type.value}.{field}")
+                texts.update(text for text in _leaves(held(record, field)) if not _DATE.match(text))
     return Rights(frozenset(texts), frozenset(moved))
 
 

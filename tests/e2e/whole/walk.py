@@ -40,14 +40,11 @@ class Walk:
         self.ask(f"{{ viewer {{ {viewer} }} sources {{ {source} }} }}")
         for root, type_ in LISTS.items():
             self._list(root, type_)
-        visited: dict[str, set[str]] = {}
-        while new := {type_: ids - visited.get(type_, set()) for type_, ids in self.seen.items()}:
-            if not any(new.values()):
-                return
+        visited: set[str] = set()
+        while new := {type_: ids - visited for type_, ids in self.seen.items() if ids - visited}:
             for type_, ids in new.items():
-                visited.setdefault(type_, set()).update(ids)
+                visited |= ids
                 self.nodes(type_, ids)
-        raise AssertionError
 
     def nodes(self, type_: str, ids: Iterable[str]) -> list[Any]:
         """Everything of the things with these ids, by `nodes` and then some of them by every other way in."""
