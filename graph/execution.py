@@ -33,8 +33,9 @@ from portico.audit.trail import AuditTrail
 from portico.records.errors import AuditUnavailable, CallerError, DeadlineExceeded, MethodRefused
 from portico.records.exchange import Answer, GraphQLRequest
 from portico.records.references import RecordType, Tenant
+from resolvers.ledger import LEDGER
 from resolvers.seal import Seal
-from resolvers.session import LEDGER, Channel, Crosswalk, Session
+from resolvers.session import Channel, Crosswalk, Session
 
 T = TypeVar("T")
 

@@ -116,6 +116,16 @@ def show(patient: Annotated[str, typer.Option(help="A patient's id, as the graph
             typer.echo(inspection.line(row))
 
 
+@app.command()
+def unlinked() -> None:
+    """List the sources' records that are tied to no patient, and why: a line of JSON each. Ids only, no names."""
+    from portico import inspection
+
+    with _plainly():
+        for tenant, one in asyncio.run(inspection.unlinked(_database_url())):
+            typer.echo(inspection.doubt(tenant, one))
+
+
 @sandbox.command()
 def calls(clear: Annotated[bool, typer.Option(help="Forget them instead.")] = False) -> None:
     """What each simulated source was asked, as JSON lines."""

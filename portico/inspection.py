@@ -13,10 +13,13 @@ import orjson
 from portico.audit.postgres import PostgresTrail, TrailConfig
 from portico.audit.trail import AuditRow, ChainReport
 from portico.records.references import PatientId, RecordType, Tenant
+from portico.store.crosswalk import CrosswalkConfig, Unlinked
 from portico.store.database import Database, DatabaseConfig
+from portico.store.postgres import PostgresCrosswalk
 from resolvers.seal import Seal
 
 _TENANTS: Final = "select tenant from portico.audit_head order by tenant"
+_LINKED_TENANTS: Final = "select distinct tenant from portico.patient order by tenant"
 _CANONICAL: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -39,6 +42,19 @@ async def sightings(database_url: str, patient: str, *, secret: bytes) -> Sequen
             canonical = _canonical(seal, tenant, patient)
             found += await trail.seen(tenant, canonical) if canonical else ()
     return found
+
+
+async def unlinked(database_url: str) -> Sequence[tuple[Tenant, Unlinked]]:
+    """The records of the sources that belong to no known patient, or want a second look, tenant by tenant."""
+    async with _database(database_url) as database:
+        crosswalk = PostgresCrosswalk(database, CrosswalkConfig())
+        tenants = [Tenant(row["tenant"]) for row in await database.fetch(_LINKED_TENANTS)]
+        return [(tenant, one) for tenant in tenants for one in await crosswalk.unlinked(tenant)]
+
+
+def doubt(tenant: Tenant, one: Unlinked) -> bytes:
+    """Such a record as one line of JSON: ids and a reason, no names."""
+    return orjson.dumps({"tenant": tenant, **asdict(one)})
 
 
 def sentence(report: ChainReport) -> str:

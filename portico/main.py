@@ -48,9 +48,9 @@ from portico.store.database import Database, DatabaseConfig
 from portico.store.migration import migrate
 from portico.store.postgres import PostgresCrosswalk
 from portico.tenants import SourceConfig, TenantConfig, load_tenants
+from resolvers.ledger import note_call
 from resolvers.linking import Linker, LinkingConfig
 from resolvers.seal import Seal
-from resolvers.session import note_call
 
 _log = logs.logger()
 

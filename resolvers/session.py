@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
@@ -23,6 +22,7 @@ from portico.records.references import By, PatientId, RecordId, RecordType, Sour
 from portico.records.search import Page, Search
 from portico.records.types import Record
 from resolvers.edges import ABOUT_PATIENTS, UNIQUE_KEYS
+from resolvers.ledger import Ledger
 from resolvers.seal import Seal
 
 T = TypeVar("T")
@@ -97,62 +97,6 @@ _NAMING = {type_: frozenset({By.ID, *UNIQUE_KEYS.get(type_, ())}) for type_ in R
 """The keys that name one record each."""
 
 
-@dataclass(slots=True)
-class SourceUse:
-    """What one request asked of one source."""
-
-    calls: int = 0
-    milliseconds: float = 0.0
-    status: str = "ok"
-
-
-@dataclass(slots=True)
-class Ledger:
-    """What the answer holds and took, for the audit row and the client: ids and names of fields, never values."""
-
-    patients: set[PatientId] = field(default_factory=set)
-    released: set[str] = field(default_factory=set)
-    masked: set[str] = field(default_factory=set)
-    withheld: set[str] = field(default_factory=set)
-    sources: dict[SourceName, SourceUse] = field(default_factory=dict)
-
-
-LEDGER: ContextVar[Ledger] = ContextVar("ledger")
-"""The ledger of the request that is being answered, if one is."""
-
-
-class CallReport(Protocol):
-    """How one operation on a channel ended; see `connectors.channel.CallReport`."""
-
-    @property
-    def source(self) -> SourceName:
-        """The source that was asked."""
-
-    @property
-    def calls(self) -> int:
-        """Requests that went to it."""
-
-    @property
-    def milliseconds(self) -> float:
-        """How long it took in all."""
-
-    @property
-    def status(self) -> str:
-        """`ok`, or how it failed."""
-
-
-def note_call(report: CallReport) -> None:
-    """Note what a channel did in the ledger of the request that it did it for."""
-    ledger = LEDGER.get(None)
-    if ledger is None:
-        return
-    use = ledger.sources.setdefault(report.source, SourceUse())
-    use.calls += report.calls
-    use.milliseconds += report.milliseconds
-    if report.status != "ok":
-        use.status = report.status
-
-
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What the operation selects of one type. `fields` are attributes and edges, `attributes` what to fetch for them.
@@ -190,7 +134,8 @@ class Session:
     _known: dict[tuple[RecordType, By, str], Record] = field(default_factory=dict)
     _by_patient: dict[PatientId, Standing] = field(default_factory=dict)
     _by_subject: dict[tuple[SourceName, str], Standing | None] = field(default_factory=dict)
-    _foreseen: set[frozenset[str]] = field(default_factory=set)
+    _foreseen: set[tuple[frozenset[str], frozenset[str]]] = field(default_factory=set)
+    _foresight: asyncio.Lock = field(default_factory=asyncio.Lock)
     _released: dict[RecordId, Released | None] = field(default_factory=dict)
     _cases: dict[Released, Case] = field(default_factory=dict)
 
@@ -281,16 +226,17 @@ class Session:
 
     # -- patients ------------------------------------------------------------------------------------------------
 
-    async def foresee(self, relationships: Iterable[frozenset[str]]) -> None:
+    async def foresee(self, relationships: Iterable[frozenset[str]], labels: frozenset[str] = frozenset()) -> None:
         """Have every selected type decided for these relationships at once: the levels to come then ask nothing.
 
-        A record with a sensitivity label is a class of its own, and is asked about when it turns up.
+        Records with sensitivity labels are classes of their own: the first that turns up asks for all types.
         """
-        new = set(relationships) - self._foreseen
-        if new:
-            self._foreseen |= new
-            classes = {DecisionClass(type_.value, related) for type_ in self.wanted for related in new}
-            await self.decisions.classes(self.caller, classes, self.tally)
+        async with self._foresight:
+            new = {(related, labels) for related in relationships} - self._foreseen
+            if new:
+                self._foreseen |= new
+                classes = {DecisionClass(type_.value, *facts) for type_ in self.wanted for facts in new}
+                await self.decisions.classes(self.caller, classes, self.tally)
 
     async def standings_of(self, patients: Collection[PatientId]) -> dict[PatientId, Standing]:
         """How the caller stands to each of these patients; unknown ones are absent. One query, for new ones only."""
@@ -298,7 +244,8 @@ class Session:
         if missing:
             answer = await self._ask_crosswalk(self.crosswalk.standings_of(self.caller.principal, missing, at=self.now))
             self.note_standings(answer.values())
-            await self.foresee(standing.relationships for standing in answer.values())
+            # The same question for a patient who is none, so that the number of questions does not tell the two apart.
+            await self.foresee([frozenset(), *(standing.relationships for standing in answer.values())])
         return {patient: self._by_patient[patient] for patient in patients if patient in self._by_patient}
 
     async def related(self, relationships: Collection[str]) -> Sequence[Standing]:
@@ -337,7 +284,10 @@ class Session:
             for id_ in ids:
                 self._by_subject.setdefault((source, id_), None)
             await self.foresee(standing.relationships for standing in answer.values())
-        return [self._case(record) for record in records]
+        cases = [self._case(record) for record in records]
+        for labels in {case.record.labels for case in cases if case.record.labels}:
+            await self.foresee((case.relationships for case in cases if case.record.labels == labels), labels)
+        return cases
 
     def _case(self, record: Record) -> Case:
         standing = None if record.subject is None else self._by_subject.get((record.id.source, record.subject))

@@ -36,9 +36,9 @@ from portico.records.references import By, PatientId, RecordType, SourceName, Te
 from portico.records.search import Page, Search
 from portico.records.types import Record
 from portico.store.memory import MemoryCrosswalk
+from resolvers.ledger import note_call
 from resolvers.linking import Linker, LinkingConfig
 from resolvers.seal import Seal
-from resolvers.session import note_call
 from sandbox.identity.personas import Persona, personas
 from sandbox.population.generator import generate
 from sandbox.population.model import Population
@@ -154,13 +154,13 @@ class GatedTrail(MemoryTrail):
         super().__init__()
         self.gate = asyncio.Event()
         self.gate.set()
-        self.waiting = 0
+        self.reached = asyncio.Event()
+        """Set once a commit was asked for."""
         self.entries: list[AuditEntry] = []
 
     async def commit(self, entry: AuditEntry) -> int:
-        self.waiting += 1
+        self.reached.set()
         await self.gate.wait()
-        self.waiting -= 1
         number = await super().commit(entry)
         self.entries.append(entry)
         return number
@@ -357,6 +357,7 @@ def whole_again(request: pytest.FixtureRequest) -> Iterator[None]:
     running.engine.gate.set()
     running.crosswalk.failure, running.trail.available = None, True
     running.trail.gate.set()
+    running.trail.reached.clear()
     running.trail.entries.clear()
     running.engine.asked.clear()
     assert running.faults == [], "a bug was hit that this test did not expect"

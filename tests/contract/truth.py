@@ -339,6 +339,7 @@ def _claim(
         id=RecordId(RecordType.CLAIM, source, claim.number),
         provenance=_provenance(source, claim.number),
         subject=subscriber,
+        labels=frozenset(visit.labels),
         status=types.ClaimStatus(claim.status),
         claim_type=types.ClaimType(claim.claim_type),
         created=claim.created,

@@ -60,10 +60,6 @@ def rule(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_added_field_is_in_the_schema_with_its_tag(field: Path) -> None:
     organization = run(field, "portico", "schema").partition("type Organization")[2].partition("}")[0]
     assert '"""Whether it treats patients now."""\n  active: Boolean @guard(tag: PUBLIC)' in organization
-    assert (
-        "active"
-        not in (ROOT / "graph/people.py").read_text().partition("class Organization")[2].partition("@record")[0]
-    )
 
 
 def test_an_added_field_is_read_from_its_source(field: Path) -> None:
@@ -86,13 +82,14 @@ async def test_the_opa_server_of_the_page_answers_with_a_proven_revision(opa: st
         port = free.getsockname()[1]
     build = build.replace("$(git rev-parse --short HEAD)", "abc1234").replace("opa build", f"'{opa}' build")
     serve = "exec " + serve.replace("opa run", f"'{opa}' run").replace("8181", str(port))
-    subprocess.run(["sh", "-ec", build], cwd=tmp_path, check=True)  # noqa: S607 - the reader's own
+    building = await asyncio.create_subprocess_exec("sh", "-ec", build, cwd=tmp_path)
+    assert await building.wait() == 0
     server = await asyncio.create_subprocess_exec("sh", "-ec", serve, cwd=tmp_path, stderr=asyncio.subprocess.DEVNULL)
     schemas = read_bundle(tmp_path / "policies").schemas
     engine = await ServerEngine.start(ServerConfig(url=f"http://127.0.0.1:{port}", schemas=schemas))
     deadline = time.monotonic() + 20
     try:
-        while engine.status.revision is None and time.monotonic() < deadline:
+        while engine.status.revision is None and time.monotonic() < deadline:  # noqa: ASYNC110 - it is another process's doing
             await asyncio.sleep(0.1)
         assert engine.status.revision == "abc1234", engine.status
     finally:

@@ -22,6 +22,8 @@ AT_ONCE = {"Patient": 40}
 """Ids of one request, so that all that their lists could hold stays within what a request may cost."""
 AT_ONCE_OTHERWISE = 100
 ROOTS_AT_ONCE = 10
+ENOUGH = {"Slot": 50}
+"""Of what is nobody's, some are as good as all."""
 
 
 @dataclass
@@ -48,7 +50,7 @@ class Walk:
 
     def nodes(self, type_: str, ids: Iterable[str]) -> list[Any]:
         """Everything of the things with these ids, by `nodes` and then some of them by every other way in."""
-        wanted = sorted(ids)
+        wanted = sorted(ids)[: ENOUGH.get(type_)]
         rows: list[Any] = []
         for some in _batches(wanted, AT_ONCE.get(type_, AT_ONCE_OTHERWISE)):
             query = f"query ($ids: [ID!]!) {{ nodes(ids: $ids) {{ {self._all_of(type_)} }} }}"
@@ -74,7 +76,10 @@ class Walk:
         return data
 
     def _all_of(self, type_: str) -> str:
-        return f"... on {type_} {{ {self.text.selection(type_)} }}"
+        """Everything of a type; members of a care team have no id, so they are shown in full where they stand."""
+        members = f"careTeam(first: 40) {{ edges {{ node {{ {self.text.selection('CareTeamMember')} }} }} }}"
+        shown = self.text.selection(type_).replace("careTeam(first: 40) { edges { node { __typename } } }", members)
+        return f"... on {type_} {{ {shown} }}"
 
     def _list(self, root: str, type_: str) -> None:
         after = None

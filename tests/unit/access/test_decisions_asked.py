@@ -45,7 +45,7 @@ class ScriptedEngine:
         match rule:
             case Rule.CLASSES:
                 keys = list(input_["classes"])
-                result = {key: self.answer for key in keys[: len(keys) - self.missing]}
+                result = dict.fromkeys(keys[: len(keys) - self.missing], self.answer)
             case Rule.CEILING:
                 result = self.ceiling
             case _:
@@ -297,12 +297,12 @@ async def test_the_ceiling_is_asked_for_the_selected_coordinates_by_type() -> No
     [
         ([], False, frozenset()),
         ([{}], True, frozenset()),
-        ([{"relationship": ["self"]}, {"relationship": ["guardian", "self"]}], False, {"self", "guardian"}),
-        ([{"relationship": ["self"]}, {}], True, {"self"}),
+        ([{"relationship": ["self"]}, {"relationship": ["guardian", "self"]}], False, frozenset({"self", "guardian"})),
+        ([{"relationship": ["self"]}, {}], True, frozenset({"self"})),
         ([{"relationship": []}], False, frozenset()),
     ],
 )
-async def test_a_scope_is_the_union_of_its_rows(rows: list[Any], everyone: bool, relationships: set[str]) -> None:
+async def test_a_scope_is_the_union_of_its_rows(rows: list[Any], everyone: bool, relationships: frozenset[str]) -> None:
     engine = ScriptedEngine()
     engine.scope = {"rows": rows}
     scope = await Decisions(engine).scope(_caller(), "Patient", Tally())

@@ -256,7 +256,7 @@ async def test_a_release_is_equal_to_itself_alone() -> None:
 
 async def test_an_engine_that_fails_releases_nothing_of_a_batch() -> None:
     class Broken(ByRelationship):
-        async def ask(self, _: Rule, input_: Mapping[str, Any]) -> Verdict:
+        async def ask(self, *_: object) -> Verdict:
             raise PolicyUnavailable
 
     guard = Guard(Decisions(Broken()), TAGS, mask_secret=SECRET)

@@ -107,7 +107,8 @@ async def test_an_entry_says_who_why_and_with_which_document(house: MemoryHouse)
     assert (entry.tenant, entry.subject, entry.kind, entry.client) == (
         "riverbend", "usr-physician", "person", "workstation",
     )  # fmt: skip
-    assert (entry.purpose, entry.roles) == ("TREAT", {"physician"})
+    assert entry.purpose == "TREAT"
+    assert entry.roles == {"physician"}
     assert entry.operation == hashlib.sha256(QUERY.encode()).hexdigest()
     assert entry.operation_name == "Ward"
     assert entry.request_id == told["requestId"]

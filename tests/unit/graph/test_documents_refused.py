@@ -102,12 +102,13 @@ def test_a_fragment_that_contains_itself_is_refused_used_or_not(documents: Docum
 
 LISTS = [
     "patients(first: %s) { edges { node { appointments(first: %s) { edges { node { id } } } } } }",
-    "patients(first: %s) { ...P } } fragment P on PatientConnection { edges { node { appointments(first: %s) { ...A } } } "
-    "} fragment A on AppointmentConnection { edges { node { id } }",
-    "patients(first: %s) { ... { e: edges { n: node { ... on Patient { appointments(first: %s) { ... "
-    "{ edges { cursor } } } } } } } }",
-    "p: patients(first: %s) { ... on PatientConnection { edges { node { visits: appointments(first: %s) "
-    "{ edges { cursor } } } } } }",
+    """patients(first: %s) { ...P } }
+      fragment P on PatientConnection { edges { node { appointments(first: %s) { ...A } } } }
+      fragment A on AppointmentConnection { edges { node { id } }""",
+    """patients(first: %s) { ... { e: edges { n: node { ... on Patient {
+      appointments(first: %s) { ... { edges { cursor } } } } } } } }""",
+    """p: patients(first: %s) { ... on PatientConnection { edges { node {
+      visits: appointments(first: %s) { edges { cursor } } } } } }""",
 ]
 
 

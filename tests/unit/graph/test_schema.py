@@ -9,6 +9,7 @@ import pytest
 import strawberry
 from graphql import (
     GraphQLEnumType,
+    GraphQLField,
     GraphQLInputObjectType,
     GraphQLInterfaceType,
     GraphQLObjectType,
@@ -37,6 +38,12 @@ def schema() -> GraphSchema:
 
 def _own_types(schema: GraphSchema) -> list[Any]:
     return [type_ for type_ in schema.core.type_map.values() if not is_introspection_type(type_)]
+
+
+def _field(schema: GraphSchema, type_name: str, name: str) -> GraphQLField:
+    type_ = schema.core.type_map[type_name]
+    assert isinstance(type_, GraphQLObjectType)
+    return type_.fields[name]
 
 
 def test_every_type_says_what_it_is(schema: GraphSchema) -> None:
@@ -78,7 +85,7 @@ def test_every_guarded_field_but_the_id_can_be_withheld(schema: GraphSchema) -> 
         coordinate.name
         for type_name, coordinates in schema.fields.items()
         for name, coordinate in coordinates.items()
-        if is_non_null_type(schema.core.type_map[type_name].fields[name].type)
+        if is_non_null_type(_field(schema, type_name, name).type)
     ]
     assert {name.partition(".")[2] for name in firm} == {"id"}
 
@@ -134,9 +141,7 @@ class LeadsToBareType:
 
 @strawberry.type
 class Untagged:
-    @strawberry.field(description="Who knows.")
-    def sound(self) -> Sound | None:
-        return None
+    sound: Sound | None = strawberry.field(description="Who knows.")
 
 
 @strawberry.type
@@ -238,7 +243,7 @@ def test_every_edge_of_the_schema_has_its_row_and_every_row_its_edge(schema: Gra
 def test_an_edge_is_a_connection_where_its_row_says_many(schema: GraphSchema) -> None:
     for (origin, attribute), row in EDGES.items():
         coordinate = schema.tags[origin.value][attribute]
-        field = schema.core.type_map[origin.value].fields[coordinate.name.partition(".")[2]]
+        field = _field(schema, origin.value, coordinate.name.partition(".")[2])
         assert str(field.type) == f"{row.target.value}{'Connection' if row.many else ''}"
         assert ("first" in field.args) is row.many
 

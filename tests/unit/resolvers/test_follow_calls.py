@@ -281,7 +281,8 @@ def _doubled(_: SourceName, truth: Truth) -> Truth:
 
 async def test_where_several_records_answer_to_a_key_of_one_none_is_chosen() -> None:
     async with memory_house(distort=_doubled) as doubled:
-        query = "query ($id: ID!) { patient(id: $id) { claims { edges { node { encounter { id } appointment { id } } } } } }"
+        query = """query ($id: ID!) { patient(id: $id) {
+          claims { edges { node { encounter { id } appointment { id } } } } } }"""
         answer = await doubled.ask("patient", query, id=await doubled.patient_name(Planted.PATIENT))
         nodes = [edge["node"] for edge in answer["data"]["patient"]["claims"]["edges"]]
         assert sum(node["encounter"] is None for node in nodes) >= 1

@@ -140,7 +140,7 @@ async def test_a_hidden_row_leaves_no_trace_in_a_page(dim: MemoryHouse) -> None:
         assert for_all[0]["data"] == for_all[1]["data"]
 
 
-async def test_where_looking_is_given_up_the_end_cursor_goes_on(house: MemoryHouse) -> None:
+async def test_where_looking_is_given_up_the_end_cursor_goes_on() -> None:
     """A run of hidden rows longer than a request may read: the page says that there may be more."""
 
     def hidden(source: SourceName, truth: Truth) -> Truth:

@@ -1,0 +1,106 @@
+"""A resolver that returns a raw record, or a release of another type, ends its field and says nothing of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from graphql import GraphQLObjectType
+
+from portico.access.guard import Case, Released
+from portico.records.references import PatientId, Tenant
+from portico.records.types import Patient
+from tests.contract.truth import ehr_truth
+from tests.house import EHR, MemoryHouse, memory_house
+
+ONE = '{ patient(id: "x") { __typename id name { family } ssn email } viewer { subject } }'
+SAFE = '{ patient(id: "x") { name { family } } viewer { subject } }'
+ANY = '{ node(id: "x") { __typename id ... on Patient { name { family } ssn } } viewer { subject } }'
+MANY = "{ patients { edges { node { __typename name { family } ssn } } } viewer { subject } }"
+
+
+@pytest.fixture(scope="module")
+async def own() -> AsyncIterator[MemoryHouse]:
+    """A house whose resolvers may be broken."""
+    async with memory_house() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def raw(own: MemoryHouse) -> Patient:
+    records = ehr_truth(own.populations["riverbend"], EHR).records
+    return next(record for record in records if isinstance(record, Patient))
+
+
+def _case(record: Patient) -> Case:
+    return Case(record, PatientId("p"), frozenset({"self"}))
+
+
+def _in_page(record: object) -> object:
+    return SimpleNamespace(edges=[SimpleNamespace(node=record, cursor="c")])
+
+
+async def _ask(own: MemoryHouse, root: str, query: str, returned: object) -> tuple[dict[str, Any], list[BaseException]]:
+    """The answer of a house in which a root returns something else, and the bugs that were noted."""
+    query_type = own.schema.core.query_type
+    assert isinstance(query_type, GraphQLObjectType)
+    field = query_type.fields[root]
+    sound, field.resolve = field.resolve, lambda *_, **__: returned
+    try:
+        answer = await own.ask("patient", query)
+    finally:
+        field.resolve = sound
+    faults = list(own.faults)
+    own.faults.clear()
+    return answer, faults
+
+
+@pytest.mark.parametrize(
+    ("root", "query", "wrap"),
+    [
+        ("patient", ONE, lambda record: record),
+        ("patient", SAFE, lambda record: record),
+        ("patient", ONE, _case),
+        ("patient", ONE, lambda record: {"name": record.name, "ssn": record.ssn}),
+        ("node", ANY, lambda record: record),
+        ("node", ANY, _case),
+        ("patients", MANY, _in_page),
+        ("patients", MANY, lambda record: _in_page(_case(record))),
+        ("patients", MANY, lambda record: [record]),
+    ],
+)
+async def test_what_is_no_release_ends_its_field(
+    own: MemoryHouse, raw: Patient, root: str, query: str, wrap: Callable[[Patient], object]
+) -> None:
+    answer, faults = await _ask(own, root, query, wrap(raw))
+    assert answer["data"] == {root: None, "viewer": {"subject": "usr-patient"}}
+    (error,) = answer["errors"]
+    assert error["extensions"]["code"] == "INTERNAL"
+    assert len(faults) == 1
+    assert raw.name is not None
+    for value in (raw.name.family, raw.ssn, raw.email, raw.id.value):
+        assert str(value) not in str(answer)
+
+
+async def test_a_release_of_another_type_ends_its_field(own: MemoryHouse) -> None:
+    released = Released("Claim", None, {"name": None, "ssn": "1", "email": "2"}, {})
+    answer, faults = await _ask(own, "patient", ONE, released)
+    assert answer["data"]["patient"] is None
+    assert len(faults) == 1
+
+
+async def test_a_release_that_the_session_did_not_make_has_no_id(own: MemoryHouse) -> None:
+    released = Released("Patient", None, {"name": None, "ssn": None, "email": None}, {})
+    answer, faults = await _ask(own, "patient", ONE, released)
+    assert answer["data"]["patient"] is None
+    assert len(faults) == 1
+
+
+async def test_the_house_is_sound_with_its_own_resolvers(own: MemoryHouse) -> None:
+    """Allow and deny in one setup: the same queries are answered when nobody breaks anything."""
+    answer = await own.ask("patient", MANY)
+    assert answer["data"]["patients"]["edges"][0]["node"]["ssn"]
+    assert own.sources[Tenant("riverbend")]
+    assert own.faults == []
