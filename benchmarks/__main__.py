@@ -119,7 +119,8 @@ async def _measure(session: aiohttp.ClientSession, url: str, token: str, pid: in
 
 
 async def _round(session: aiohttp.ClientSession, url: str, token: str, pid: int, number: int) -> Measured:
-    latencies, used, ends = [], cpu_seconds(pid), time.monotonic() + SECONDS / 2
+    latencies: list[float] = []
+    used, ends = cpu_seconds(pid), time.monotonic() + SECONDS / 2
     while time.monotonic() < ends or len(latencies) < 3:
         began = time.perf_counter()
         await ask(session, url, token, LOAD, n=number)

@@ -247,7 +247,7 @@ class StockPatient:
     mrn: str | None = _asked()
     ssn: str | None = _asked()
 
-    @strawberry.field(permission_classes=[Allowed])
+    @strawberry.field(permission_classes=[Allowed])  # type: ignore[untyped-decorator]  # Strawberry's overloads
     async def encounters(self, info: strawberry.Info) -> list[StockEncounter]:
         """Their encounters, by data loader."""
         found = await info.context["encounters"].load(self.record.id.value)
@@ -256,7 +256,7 @@ class StockPatient:
             for one in found[:20]
         ]
 
-    @strawberry.field(permission_classes=[Allowed])
+    @strawberry.field(permission_classes=[Allowed])  # type: ignore[untyped-decorator]  # Strawberry's overloads
     async def claims(self, info: strawberry.Info) -> list[StockClaim]:
         """Their claims, by data loader."""
         found = await info.context["claims"].load(self.record.mrn or "")

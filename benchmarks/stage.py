@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -42,7 +43,7 @@ class Stage:
             await asyncio.sleep(0.1)
 
     async def _revision(self, session: aiohttp.ClientSession, token: str) -> str:
-        answer = await ask(session, self.running.url, token, "{ viewer { tenant } }")
+        answer: Any = await ask(session, self.running.url, token, "{ viewer { tenant } }")
         return str(answer["extensions"]["portico"]["policy"]["revision"])
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import Final
 
 from connectors.keys import key_of
 from portico.records.errors import SourceInvalid
 from portico.records.references import By, RecordId, RecordType, SourceName
 from portico.records.search import Op, Page, Search
 from portico.records.types import RECORD_CLASSES, Record
+
+POSITION_LIMIT_BYTES: Final = 2_000
+"""The longest position of a search: sealed, it must still be a cursor."""
 
 
 def refuse_foreign_records(
@@ -36,6 +40,8 @@ def refuse_foreign_hits(source: SourceName, search: Search, page: Page) -> None:
     patients = [set(one.values) for one in search.where if one.field == "patient" and one.op is Op.IN]
     seen: set[RecordId] = set()
     for hit in page.hits:
+        if len(hit.position.encode()) > POSITION_LIMIT_BYTES:
+            raise SourceInvalid(source, "The source system gave a position that is too long to come back to.")
         _refuse_stranger(source, search.type, hit.record, seen)
         if not all(hit.record.subject in allowed for allowed in patients):
             raise SourceInvalid(source, "The source system answered about a patient who was not asked for.")

@@ -51,7 +51,8 @@ class Context:
         """Note a value that is not released."""
         self.session.ledger.withheld.add(marker.coordinate)
         keys = path.as_list()
-        self.errors.setdefault((schema_path(keys), marker.coordinate), withheld(marker, keys))
+        rendered = withheld(marker, keys, self.session.ceiling.decision_id)
+        self.errors.setdefault((schema_path(keys), marker.coordinate), rendered)
 
     def mask(self, path: Path, marker: Masked) -> None:
         """Note a value that is released in part."""

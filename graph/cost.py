@@ -85,19 +85,16 @@ class Meter:
         self._open: set[str] = set()
 
     def check(self, operation: OperationDefinitionNode) -> None:
-        """Refuse an operation over a budget, or with a fragment that contains itself."""
-        cost = self._of(operation.selection_set)
+        """Refuse an operation over a budget, and any fragment, used or not, that is over one or contains itself."""
+        anywhere = ("depth", "aliases", "selections")
+        once_known = () if self._variables is None else ("nodes",)
+        self._refuse_over(self._of(operation.selection_set), *anywhere, "roots", *once_known)
         for name in self._fragments:
-            self._fragment(name)
-        limits = {
-            "depth": self._budgets.depth,
-            "aliases": self._budgets.aliases,
-            "roots": self._budgets.roots,
-            "selections": self._budgets.selections,
-        }
-        if self._variables is not None:
-            limits["nodes"] = self._budgets.nodes
-        for what, limit in limits.items():
+            self._refuse_over(self._fragment(name), *anywhere)
+
+    def _refuse_over(self, cost: Cost, *measures: str) -> None:
+        for what in measures:
+            limit = getattr(self._budgets, what)
             if getattr(cost, what) > limit:
                 message = f"The operation's {what} exceed the budget of {limit}."
                 raise DocumentRefused([render(COST_EXCEEDED, message, budget=what, limit=limit)])

@@ -43,15 +43,19 @@ def rendered(code: str, error: GraphQLError) -> Rendered:
     return described
 
 
-def withheld(marker: Withheld, path: list[str | int]) -> Rendered:
-    """A value that policy withheld: one error for each schema path, whatever the number of rows."""
+def withheld(marker: Withheld, path: list[str | int], decision_id: str) -> Rendered:
+    """A value that policy withheld: one error for each schema path, whatever the number of rows.
+
+    `decision_id` is the operation's: that of the record's own decision would tell one class of records from another,
+    and so who has a sensitivity label.
+    """
     described = render(
         WITHHELD,
         "Not released under the policy for this purpose of use.",
         affectedPath=schema_path(path),
         coordinate=marker.coordinate,
         reason=marker.reason,
-        decisionId=marker.decision_id,
+        decisionId=decision_id,
     )
     return {**described, "path": path}
 

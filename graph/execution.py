@@ -214,7 +214,7 @@ def _entry(context: Context, document: Document, *, empty: bool) -> AuditEntry:
         masked=frozenset(ledger.masked),
         withheld=frozenset(ledger.withheld),
         sources=frozenset(ledger.sources),
-        policy_revision="+".join(sorted(session.tally.revisions)),
+        policy_revision=session.ceiling.revision,
         decision_ids=frozenset(session.tally.decision_ids),
         outcome=Outcome.REFUSED if empty else Outcome.PARTIAL if partial else Outcome.RELEASED,
         at=datetime.now(UTC),

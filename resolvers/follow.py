@@ -7,7 +7,7 @@ for each source (in chunks of its limit), one query for who they are about, one 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from portico.access.decisions import DecisionClass
@@ -145,16 +145,33 @@ async def _leads(session: Session, edge: Edge, parents: Sequence[Released]) -> l
     records = {record.id: record for records in found.values() for record in records}
     cases = {case.record.id: case for case in await session.cases(list(records.values()))}
     admitted = {case.record.id for case in await session.admitted(list(cases.values()))}
+    reached = [[cases[record.id] for key in of_parent for record in found.get(key, ())] for of_parent in keys]
+    strangers = await _noticeable_strangers(session, parents, reached)
     leads: list[list[Case] | SourceError] = []
-    for parent, of_parent in zip(parents, keys, strict=True):
-        reached = [cases[record.id] for key in of_parent for record in found.get(key, ())]
-        own = [case for case in reached if not _strange(parent, case)]
-        if reached and not own:
+    for parent, of_parent, strange in zip(parents, reached, strangers, strict=True):
+        own = [case for case in of_parent if case.record.id in admitted and not _strange(parent, case)]
+        if strange and not own:
             source = session.channel(edge.target).source
             leads.append(SourceInvalid(source, "The record that answers to this key is about someone else."))
         else:
-            leads.append([case for case in own if case.record.id in admitted and _picked(session, edge, parent, case)])
+            leads.append([case for case in own if _picked(session, edge, parent, case)])
     return leads
+
+
+async def _noticeable_strangers(
+    session: Session, parents: Sequence[Released], reached: Sequence[Sequence[Case]]
+) -> list[bool]:
+    """Whether each parent's edge has reached a record about someone else that the caller would see, were it about them.
+
+    What they would not see even then leaves no trace, not even as an error.
+    """
+    strange = [
+        [replace(session.case(parent), record=case.record) for case in of_parent if _strange(parent, case)]
+        for parent, of_parent in zip(parents, reached, strict=True)
+    ]
+    mistaken = [case for of_parent in strange for case in of_parent]
+    noticeable = {id(case) for case in await session.admitted(mistaken)} if mistaken else set()
+    return [any(id(case) in noticeable for case in of_parent) for of_parent in strange]
 
 
 def _strange(parent: Released, case: Case) -> bool:

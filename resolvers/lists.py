@@ -12,7 +12,7 @@ from portico.access.decisions import DecisionClass, Scope
 from portico.access.guard import Case
 from portico.access.principal import Principal, PrincipalKind
 from portico.records.errors import BadArgument
-from portico.records.references import RecordType
+from portico.records.references import By, RecordType
 from portico.records.search import Condition, Hit, Op, Search
 from resolvers.criteria import Ordering, revealed
 from resolvers.edges import ABOUT_PATIENTS
@@ -82,7 +82,7 @@ async def _visible_rows(
     for _ in range(ROUNDS_LIMIT):
         page = await session.search(search)
         for hit in page.hits:
-            session.learn(hit.record)
+            session.learn(hit.record, By.ID)
         cases = await session.cases([hit.record for hit in page.hits])
         full = await session.guard.in_full(session.caller, cases, coordinates, session.tally)
         seen = {case.record.id for case in await session.admitted(cases)}

@@ -6,6 +6,8 @@ list, it does not open. It holds where to go on, and that is judged again on eve
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -18,6 +20,9 @@ from resolvers.seal import Seal
 
 PAGE_LIMIT = 100
 DEFAULT_PAGE = 20
+
+CURSOR_STEP_BYTES = 128
+"""What a cursor holds is filled up to a multiple of this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +53,26 @@ class Cursors:
     arguments: ListArguments
 
     def make(self, position: tuple[str, ...]) -> str:
-        """The cursor of a position."""
-        return self.seal.seal(self._meant_for, position)
+        """The cursor of a position. Its length says next to nothing: a position may count rows that were not shown."""
+        text = json.dumps(position, ensure_ascii=False)
+        return self.seal.seal(self._meant_for, (text.ljust(-(-len(text) // CURSOR_STEP_BYTES) * CURSOR_STEP_BYTES),))
 
     def read(self) -> tuple[str, ...] | None:
         """The position to go on from; None at the beginning. Raises `BadArgument` for what was not issued for this."""
         if self.arguments.after is None:
             return None
-        position = self.seal.open(self._meant_for, self.arguments.after)
-        if position is None:
+        opened = self.seal.open(self._meant_for, self.arguments.after)
+        if opened is None:
             raise BadArgument("after is not a cursor of this list.")
-        return position
+        position: list[str] = json.loads(opened[0])
+        return tuple(position)
 
     @property
     def _meant_for(self) -> tuple[str, ...]:
         principal = self.caller.principal
-        conditions = repr((self.arguments.conditions, self.arguments.ordering))
+        criteria = repr((self.arguments.conditions, self.arguments.ordering))
+        # By its hash, so that nothing that was searched for is kept where names are remembered.
+        conditions = hashlib.sha256(criteria.encode()).hexdigest()
         return ("cursor", principal.tenant, principal.subject, self.caller.purpose.value, *self.place(), conditions)
 
 

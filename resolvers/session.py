@@ -131,7 +131,7 @@ class Session:
     _found: dict[tuple[RecordType, By, str], asyncio.Task[Mapping[str, tuple[Record, ...]]]] = field(
         default_factory=dict
     )
-    _known: dict[tuple[RecordType, By, str], Record] = field(default_factory=dict)
+    _known: dict[tuple[RecordType, By, str], dict[RecordId, Record]] = field(default_factory=dict)
     _by_patient: dict[PatientId, Standing] = field(default_factory=dict)
     _by_subject: dict[tuple[SourceName, str], Standing | None] = field(default_factory=dict)
     _foreseen: set[tuple[frozenset[str], frozenset[str]]] = field(default_factory=set)
@@ -179,7 +179,7 @@ class Session:
             known = self._known.get((type_, by, key))
             task = self._found.get((type_, by, key))
             if known is not None:
-                found[key] = (known,)
+                found[key] = tuple(known.values())
             elif task is not None:
                 waiting.setdefault(task, []).append(key)
             else:
@@ -213,16 +213,22 @@ class Session:
         answer = await channel.find(self.call(type_, also), type_, by, keys)
         for records in answer.values():
             for record in records:
-                self.learn(record)
+                self.learn(record, by)
         return answer
 
-    def learn(self, record: Record) -> None:
-        """Know a record under every key that names it, whatever way it was found."""
-        self._known[(record.type, By.ID, record.id.value)] = record
+    def learn(self, record: Record, found_by: By) -> None:
+        """Know a record under the keys that name it.
+
+        A patient's record that was found by its id, or in a search, is known by its id alone: the patient may have
+        others under the same key, and which of them may be seen must not depend on which came first.
+        """
+        self._known[(record.type, By.ID, record.id.value)] = {record.id: record}
+        if found_by is By.ID and record.type in ABOUT_PATIENTS:
+            return
         for by, attribute in UNIQUE_KEYS.get(record.type, {}).items():
             key = getattr(record, attribute)
             if key is not None:
-                self._known[(record.type, by, key)] = record
+                self._known.setdefault((record.type, by, key), {})[record.id] = record
 
     # -- patients ------------------------------------------------------------------------------------------------
 

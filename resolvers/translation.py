@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from portico.access.decisions import DecisionClass
 from portico.records.references import By, PatientId, RecordType
 from portico.records.search import Condition, Op
 from portico.records.types import Location, Practitioner
@@ -33,10 +34,18 @@ async def translated(
 
 
 async def _source_patients(session: Session, type_: RecordType, names: Sequence[str]) -> list[str]:
+    """The source's ids of patients of whom such records may be seen; nobody is looked for in vain."""
     source = session.channel(type_).source
     patients = [PatientId(value) for value in _values(session, RecordType.PATIENT, names)]
     standings = await session.standings_of(patients)
-    return [id_ for standing in standings.values() for id_ in standing.sources.get(source, ())]
+    classes = {patient: DecisionClass(type_.value, one.relationships) for patient, one in standings.items()}
+    visible = await session.guard.admits(session.caller, set(classes.values()), session.tally)
+    return [
+        id_
+        for patient, standing in standings.items()
+        if classes[patient] in visible
+        for id_ in standing.sources.get(source, ())
+    ]
 
 
 async def _npis(session: Session, names: Sequence[str]) -> list[str]:

@@ -103,10 +103,16 @@ class WatchedEngine:
         self.twist: Callable[[Rule, Verdict], Verdict] = lambda _, verdict: verdict
         self.gate = asyncio.Event()
         self.gate.set()
+        self.gated = frozenset(Rule)
+        self._edition = 0
 
     @property
     def revision(self) -> str:
-        return self._engine.revision
+        return f"{self._engine.revision}.{self._edition}"
+
+    def publish(self) -> None:
+        """The same policies as a new revision: nothing that was decided before counts any more."""
+        self._edition += 1
 
     @property
     def status(self) -> PolicyStatus:
@@ -114,10 +120,12 @@ class WatchedEngine:
 
     async def ask(self, rule: Rule, input_: Mapping[str, Any]) -> Verdict:
         self.asked.append(rule)
-        await self.gate.wait()
+        if rule in self.gated:
+            await self.gate.wait()
         if self.failure is not None:
             raise self.failure
-        return self.twist(rule, await self._engine.ask(rule, input_))
+        verdict = await self._engine.ask(rule, input_)
+        return self.twist(rule, replace(verdict, revision=self.revision))
 
     async def aclose(self) -> None:
         await self._engine.aclose()
@@ -355,6 +363,7 @@ def whole_again(request: pytest.FixtureRequest) -> Iterator[None]:
             connector.failure, connector.twist = None, lambda records: records
     running.engine.failure, running.engine.twist = None, lambda _, verdict: verdict
     running.engine.gate.set()
+    running.engine.gated = frozenset(Rule)
     running.crosswalk.failure, running.trail.available = None, True
     running.trail.gate.set()
     running.trail.reached.clear()

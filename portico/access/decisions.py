@@ -112,6 +112,8 @@ class Scope:
 
     everyone: bool
     relationships: frozenset[str]
+    decision_id: str
+    revision: str
 
     @property
     def empty(self) -> bool:
@@ -121,15 +123,21 @@ class Scope:
 
 @dataclass(slots=True)
 class Tally:
-    """One request's policy calls and what to cite for them."""
+    """One request's policy calls and what to cite for them: decisions of one revision of the policies, never of two."""
 
     calls: int = 0
     revisions: set[str] = field(default_factory=set)
     decision_ids: set[str] = field(default_factory=set)
 
-    def cite(self, decision: Decision | Ceiling) -> None:
-        """Note that this decision was applied."""
+    def cite(self, decision: Decision | Ceiling | Scope) -> None:
+        """Note that this decision is applied.
+
+        Raises `PolicyUnavailable` where it is of another revision than those before it: what one leaves out, the other
+        may release, and nobody could tell from the answer.
+        """
         self.revisions.add(decision.revision)
+        if len(self.revisions) > 1:
+            raise PolicyUnavailable("The policies changed while this was being answered; ask again.")
         self.decision_ids.add(decision.decision_id)
 
 
@@ -137,9 +145,11 @@ class Decisions:
     """Asks the policy engine, and remembers. One for a process; holds no released value."""
 
     def __init__(self, engine: PolicyEngine, *, capacity: int = 50_000) -> None:
+        """`capacity` is how many decisions are remembered; a ceiling counts once for each of its coordinates."""
         self._engine = engine
         self._capacity = capacity
-        self._known: OrderedDict[Hashable, Any] = OrderedDict()
+        self._weight = 0
+        self._known: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
 
     @property
     def revision(self) -> str:
@@ -149,15 +159,14 @@ class Decisions:
     async def ceiling(self, caller: Caller, selected: Collection[tuple[str, Coordinate]], tally: Tally) -> Ceiling:
         """Which of the selected coordinates (with their type names) could be released. One call, before any source."""
         names = frozenset(coordinate.name for _, coordinate in selected)
-        key = ("ceiling", *_asker(caller), names, self._engine.revision)
-        known = self._recall(key)
+        known = self._recall(("ceiling", *_asker(caller), names, self._engine.revision))
         if known is None:
             types: dict[str, dict[str, str]] = {}
             for type_name, coordinate in sorted(selected, key=lambda pair: pair[1].name):
                 types.setdefault(type_name, {})[coordinate.name] = coordinate.tag.value
             verdict = await self._ask(Rule.CEILING, caller, {"action": "read", "types": types}, tally)
             known = Ceiling(_reachable(verdict.result, types), verdict.decision_id, verdict.revision)
-            self._remember(("ceiling", *_asker(caller), names, verdict.revision), known)
+            self._remember(("ceiling", *_asker(caller), names, verdict.revision), known, weight=1 + len(names))
         tally.cite(known)
         return known  # type: ignore[no-any-return]  # the store holds what this method put there
 
@@ -194,8 +203,9 @@ class Decisions:
         known = self._recall(key)
         if known is None:
             verdict = await self._ask(Rule.SCOPE, caller, {"type": type_name}, tally)
-            known = _scope(verdict.result)
+            known = _scope(verdict)
             self._remember(("scope", *_asker(caller), type_name, verdict.revision), known)
+        tally.cite(known)
         return known  # type: ignore[no-any-return]  # the store holds what this method put there
 
     async def _ask(self, rule: Rule, caller: Caller, facts: Mapping[str, Any], tally: Tally) -> Verdict:
@@ -204,15 +214,18 @@ class Decisions:
         return await self._engine.ask(rule, question)
 
     def _recall(self, key: Hashable) -> Any:
-        known = self._known.get(key)
+        known, _ = self._known.get(key, (None, 0))
         if known is not None:
             self._known.move_to_end(key)
         return known
 
-    def _remember(self, key: Hashable, decided: object) -> None:
-        self._known[key] = decided
-        while len(self._known) > self._capacity:
-            self._known.popitem(last=False)
+    def _remember(self, key: Hashable, decided: object, weight: int = 1) -> None:
+        _, before = self._known.get(key, (None, 0))
+        self._known[key] = decided, weight
+        self._weight += weight - before
+        while self._weight > self._capacity and self._known:
+            _, (_, forgotten) = self._known.popitem(last=False)
+            self._weight -= forgotten
 
 
 def _asker(caller: Caller) -> tuple[Hashable, ...]:
@@ -282,9 +295,9 @@ def _ruling(override: Mapping[str, Any]) -> Ruling:
     return Ruling(Effect.DENY, reason="unknown_effect")
 
 
-def _scope(result: Mapping[str, Any]) -> Scope:
+def _scope(verdict: Verdict) -> Scope:
     everyone, relationships = False, set[str]()
-    for row in result["rows"]:
+    for row in verdict.result["rows"]:
         match row:
             case {"relationship": list(names), **rest} if not rest:
                 relationships.update(names)
@@ -292,4 +305,4 @@ def _scope(result: Mapping[str, Any]) -> Scope:
                 everyone = True
             case _:
                 raise PolicyUnavailable
-    return Scope(everyone=everyone, relationships=frozenset(relationships))
+    return Scope(everyone, frozenset(relationships), verdict.decision_id, verdict.revision)

@@ -65,7 +65,7 @@ class AuditEntry:
     sources: frozenset[str] = frozenset()
     """The sources that were asked."""
     policy_revision: str
-    """The revision of the policies that decided; several joined by `+` where they changed meanwhile."""
+    """The one revision of the policies that decided."""
     decision_ids: frozenset[str] = frozenset()
     """What to cite for the decisions that were applied."""
     outcome: Outcome

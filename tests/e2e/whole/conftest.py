@@ -15,6 +15,7 @@ from portico.demo.state import State
 from sandbox.identity.personas import Persona, personas
 from sandbox.population import storage
 from sandbox.population.model import Population
+from tests.e2e.whole.lone import LoneServer
 from tests.e2e.whole.rights import Rights, rights_of, world_of
 from tests.e2e.whole.stage import ROOT, Demo, populate, start
 from tests.e2e.whole.walk import Walk
@@ -108,3 +109,13 @@ def walks(demo: Demo, text: SchemaText, cast: Mapping[str, Persona]) -> Mapping[
 
 FOREIGN_LIMIT = int(os.environ.get("WHOLE_FOREIGN_IDS", "300"))
 """How many ids of a type that others came upon each persona tries."""
+
+
+@pytest.fixture(scope="session")
+async def lone(
+    demo: Demo, policies: Path, populations: Mapping[str, Population], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[LoneServer]:
+    """A server apart, as in production; what a test breaks of it, it mends."""
+    server = await LoneServer.start(demo, tmp_path_factory.mktemp("lone"), policies, populations["riverbend"])
+    yield server
+    server.stop()

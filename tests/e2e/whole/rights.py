@@ -43,26 +43,33 @@ def world_of(sdl: str, populations: Mapping[str, Population], engine: PolicyEngi
 
 @dataclass(frozen=True)
 class Rights:
-    """The texts that a persona may be shown as they are, and the coordinates whose dates are moved for them."""
+    """What a persona may be shown of anybody at all."""
 
     texts: frozenset[str]
+    """The texts, as they are."""
     moved: frozenset[str]
+    """The coordinates whose dates are moved for them."""
+    coordinates: frozenset[str]
+    """The coordinates of which they may see anything, masked or not."""
 
 
 async def rights_of(world: World) -> Rights:
     """A persona's rights to every record of their tenant."""
     texts: set[str] = set()
     moved: set[str] = set()
+    coordinates: set[str] = set()
     for record in world.records:
-        effects = await world.effects(world.facts(record)) if await world.visible(record) else None
-        for field in world.text.values(record.type.value) if effects is not None else ():
-            effect = (effects or {})[field]
+        type_ = record.type.value
+        effects = (await world.effects(world.facts(record)) or {}) if await world.visible(record) else {}
+        coordinates |= {f"{type_}.{field}" for field, effect in effects.items() if effect.denied is None}
+        for field in world.text.values(type_) if effects else ():
+            effect = effects[field]
             if effect.said == "allow":
                 texts.update(_leaves(held(record, field)))
             elif effect.mask == "shift":
-                moved.add(f"{record.type.value}.{field}")
+                moved.add(f"{type_}.{field}")
                 texts.update(text for text in _leaves(held(record, field)) if not _DATE.match(text))
-    return Rights(frozenset(texts), frozenset(moved))
+    return Rights(frozenset(texts), frozenset(moved), frozenset(coordinates))
 
 
 def _leaves(value: Any) -> Iterator[str]:

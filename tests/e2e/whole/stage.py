@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -91,10 +91,23 @@ class Server:
         finally:
             connection.close()
 
-    def reply(self, token: str, query: str, variables: Json | None = None, **headers: str) -> Reply:
+    def reply(
+        self, token: str, query: str, variables: Json | None = None, headers: Mapping[str, str] | None = None
+    ) -> Reply:
         """The response to a query of whoever holds the token."""
         body = json.dumps({"query": query, "variables": variables or {}}).encode()
-        return self.post(body, {"Authorization": f"Bearer {token}", **headers})
+        return self.post(body, {"Authorization": f"Bearer {token}", **(headers or {})})
+
+    def health(self) -> int:
+        """The status of `/health/ready`; 0 where nobody listens."""
+        connection = HTTPConnection(urlsplit(self.url).netloc, timeout=ANSWER_SECONDS)
+        try:
+            connection.request("GET", "/health/ready")
+            return connection.getresponse().status
+        except (OSError, HTTPException):
+            return 0
+        finally:
+            connection.close()
 
 
 @dataclass

@@ -43,7 +43,8 @@ def _own_types(schema: GraphSchema) -> list[Any]:
 def _field(schema: GraphSchema, type_name: str, name: str) -> GraphQLField:
     type_ = schema.core.type_map[type_name]
     assert isinstance(type_, GraphQLObjectType)
-    return type_.fields[name]
+    field: GraphQLField = type_.fields[name]
+    return field
 
 
 def test_every_type_says_what_it_is(schema: GraphSchema) -> None:

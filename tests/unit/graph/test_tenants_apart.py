@@ -62,7 +62,7 @@ async def test_a_patient_has_different_canonical_ids_and_names_in_two_tenants(ho
 
 
 async def test_what_was_decided_for_one_tenant_is_not_remembered_for_the_other(house: MemoryHouse) -> None:
-    house.decisions._known.clear()
+    house.engine.publish()
     await house.ask("physician", "{ patients(first: 1) { edges { node { gender } } } }")
     house.engine.asked.clear()
     await house.ask("other-clinic", "{ patients(first: 1) { edges { node { gender } } } }")

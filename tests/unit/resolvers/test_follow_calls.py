@@ -79,7 +79,7 @@ async def test_keys_beyond_a_sources_batch_limit_go_in_chunks_and_no_more(crowd:
 
 
 async def test_policies_are_asked_at_most_once_a_level_when_cold_and_never_when_warm() -> None:
-    async with memory_house() as cold:
+    async with memory_house(distort=_unlabelled) as cold:
         cold.engine.asked.clear()
         first = await cold.ask("physician", JOINED, n=5)
         counted = Counter(cold.engine.asked)
@@ -92,6 +92,13 @@ async def test_policies_are_asked_at_most_once_a_level_when_cold_and_never_when_
         assert cold.engine.asked == []
         assert again["extensions"]["portico"]["policy"]["calls"] == 0
         assert again["data"] == first["data"]
+
+
+async def test_a_sensitivity_label_costs_at_most_one_more_question_for_each_type_that_carries_it() -> None:
+    async with memory_house() as cold:
+        cold.engine.asked.clear()
+        await cold.ask("physician", JOINED, n=5)
+        assert Counter(cold.engine.asked)[Rule.CLASSES] <= LEVELS + len({"Appointment", "Encounter"})
 
 
 async def test_what_one_caller_was_told_is_not_what_another_is_told(house: MemoryHouse) -> None:

@@ -250,10 +250,10 @@ async def test_a_cursor_is_bad_once_the_policies_order_the_list_otherwise(house:
         return Verdict(classes, verdict.revision, verdict.decision_id)
 
     query = f'{{ patients(first: 1, after: "{cursor}") {{ edges {{ cursor node {{ name {{ family }} }} }} }} }}'
-    house.decisions._known.clear()
+    house.engine.publish()
     house.engine.twist = nameless
     answer = await house.ask("biller", query)
-    house.decisions._known.clear()
+    house.engine.publish()
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_ARGUMENT"]
 
 

@@ -1,0 +1,130 @@
+"""What may not be seen is answered as what was never issued: byte for byte, whatever asks for it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from statistics import median
+
+import pytest
+
+from portico.records.references import RecordType
+from portico.secret_files import read_key
+from resolvers.seal import Seal
+from sandbox.population.model import Population
+from tests.e2e.whole.lone import LoneServer
+from tests.e2e.whole.stage import Reply
+from tests.e2e.whole.walk import LISTS, SINGLES, Walk
+from tests.spec.served_world import SchemaText
+
+PAIRS = int(os.environ.get("WHOLE_HIDDEN_PAIRS", "50"))
+VOLATILE = {"x-request-id", "date"}
+OTHERS = "patient"
+"""A persona to whom everybody else's records are hidden."""
+HIDDEN_TYPES = ("Patient", "Appointment", "Claim", "Encounter", "Coverage")
+QUERIES = {
+    "node": "query ($id: ID!) { node(id: $id) { __typename id ... on Patient { name { family } ssn } } }",
+    "nodes": "query ($id: ID!) { nodes(ids: [$id, $id]) { __typename id } }",
+    **{
+        root: f"query ($id: ID!) {{ {root}(id: $id) {{ __typename id }} viewer {{ subject }} }}" for root in SINGLES
+    },
+    "appointments of a patient": "query ($id: ID!) { appointments(filter: {patient: $id}) { edges { cursor } pageInfo { endCursor } } }",
+    "claims of a patient": "query ($id: ID!) { claims(filter: {patient: $id}) { edges { cursor } pageInfo { endCursor } } }",
+}
+
+
+@pytest.fixture(scope="module")
+def seal(lone: LoneServer) -> Seal:
+    """What the server itself makes ids with."""
+    return Seal(read_key(lone.demo.state.key, demo=False))
+
+
+@pytest.fixture(scope="module")
+def hidden(lone: LoneServer, text: SchemaText) -> Mapping[str, list[str]]:
+    """Ids by type of what is there, and not for the patient: the researcher came upon them."""
+    seen = {}
+    for persona in ("researcher", OTHERS):
+        walk = Walk(lone, lone.demo.token(persona), text)
+        walk.everything()
+        seen[persona] = walk.seen
+    return {type_: sorted(seen["researcher"][type_] - seen[OTHERS][type_]) for type_ in HIDDEN_TYPES}
+
+
+def _never_issued(seal: Seal, type_: str) -> list[Callable[[], str]]:
+    """Ways to an id that nobody was ever given: noise, and a well-made name of nothing."""
+    source = {"Patient": "portico", "Appointment": "scheduling", "Claim": "billing"}.get(type_, "ehr")
+
+    def noise() -> str:
+        return secrets.token_urlsafe(38)
+
+    def nothing() -> str:
+        value = "00000000-0000-4000-8000-" + secrets.token_hex(6) if type_ == "Patient" else f"Cnry{secrets.token_hex(8)}"
+        return seal.seal(("id", "riverbend"), (RecordType(type_), source, value))
+
+    return [noise, nothing]
+
+
+def _lasting(reply: Reply) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
+    headers = tuple((name, value) for name, value in reply.headers if name.lower() not in VOLATILE)
+    return reply.status, headers, reply.body
+
+
+@pytest.mark.parametrize("type_", HIDDEN_TYPES)
+@pytest.mark.parametrize("way", QUERIES)
+def test_hidden_is_as_never_issued_byte_for_byte(
+    lone: LoneServer, hidden: Mapping[str, list[str]], seal: Seal, way: str, type_: str
+) -> None:
+    token = lone.demo.token(OTHERS)
+    assert len(hidden[type_]) >= 5
+    expected = {
+        _lasting(lone.reply(token, QUERIES[way], {"id": make()})) for make in _never_issued(seal, type_) for _ in "12"
+    }
+    assert len(expected) == 1
+    assert {_lasting(lone.reply(token, QUERIES[way], {"id": id_})) for id_ in hidden[type_][:5]} == expected
+
+
+def test_the_same_ids_are_answered_where_they_may_be_seen(lone: LoneServer, hidden: Mapping[str, list[str]]) -> None:
+    for type_ in HIDDEN_TYPES:
+        answer = lone.ask("researcher", QUERIES["nodes"], id=hidden[type_][0])
+        assert [one["__typename"] for one in answer["data"]["nodes"]] == [type_, type_]
+
+
+def test_interleaved_pairs_are_alike_and_take_their_time_alike(
+    lone: LoneServer, hidden: Mapping[str, list[str]], seal: Seal
+) -> None:
+    token, nothing = lone.demo.token(OTHERS), _never_issued(seal, "Patient")[1]
+    took: dict[str, list[float]] = {"hidden": [], "never issued": []}
+    answers = set()
+    for place in range(PAIRS):
+        pair = {"hidden": hidden["Patient"][place % len(hidden["Patient"])], "never issued": nothing()}
+        for kind, id_ in pair.items():
+            began = time.perf_counter()
+            answers.add(_lasting(lone.reply(token, QUERIES["patient"], {"id": id_})))
+            took[kind].append(1_000 * (time.perf_counter() - began))
+    medians = {kind: round(median(times), 2) for kind, times in took.items()}
+    assert len(answers) == 1
+    assert max(medians.values()) < 5 * min(medians.values()) + 20, medians
+
+
+@pytest.mark.parametrize("root", LISTS)
+def test_a_list_filtered_by_what_is_hidden_is_as_one_filtered_by_nothing_that_exists(
+    lone: LoneServer, populations: Mapping[str, Population], root: str
+) -> None:
+    filters = {
+        "patients": ('identifier: "%s"', "ssn", "900-00-9999"),
+        "practitioners": ('npi: "%s"', None, "1999999999"),
+    }
+    if root not in filters:
+        pytest.skip("filtered by ids only, as above")
+    template, attribute, nobody = filters[root]
+    people = [one for one in populations["riverbend"].people if one.key != OTHERS]
+    values = [getattr(one, attribute) for one in people[:5]] if attribute else ["1000000000"]
+    token = lone.demo.token(OTHERS)
+
+    def reply(value: str) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
+        query = f"{{ {root}(filter: {{{template % value}}}) {{ edges {{ cursor }} pageInfo {{ endCursor hasNextPage }} }} }}"
+        return _lasting(lone.reply(token, query))
+
+    assert {reply(value) for value in values} == {reply(nobody)}

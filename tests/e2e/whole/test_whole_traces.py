@@ -1,0 +1,152 @@
+"""What a running demo leaves behind itself tells no value of anybody: logs, metrics, audit rows, statements, files."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import AsyncIterator, Mapping
+
+import asyncpg
+import pytest
+
+from sandbox.population.model import Population
+from tests.e2e.whole.haystack import Needles, telling
+from tests.e2e.whole.stage import Demo
+from tests.e2e.whole.walk import Walk
+
+CROSSWALK = {"link", "unlinked", "relation"}
+"""The tables that hold the sources' ids of patients, which is what they are for."""
+AUDIT = {"audit", "audit_head"}
+
+
+@pytest.fixture(scope="module")
+def needles(populations: Mapping[str, Population]) -> Needles:
+    return Needles(telling(populations.values()))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def lived(demo: Demo, walks: Mapping[str, Walk], populations: Mapping[str, Population]) -> None:
+    """Everybody has walked everywhere, and people have put values where they don't belong."""
+    assert all(walk.replies for walk in walks.values())
+    person = populations["riverbend"].people[0]
+    for persona in ("physician", "biller", "website"):
+        for value in (person.family, person.ssn, person.birth_date, person.email, person.mrn):
+            for query in (
+                f'{{ patients(filter: {{identifier: "{value}"}}) {{ edges {{ node {{ ssn }} }} }} }}',
+                f'{{ patients(filter: {{family: "{value}"}}, orderBy: {value}) {{ edges {{ cursor }} }} }}',
+                f'{{ patient(id: "{value}") {{ ssn }} patients(after: "{value}") {{ edges {{ cursor }} }} }}',
+                f'{{ patients(filter: {{birthDate: "{value}"}}) {{ edges {{ cursor }} }} }} "{value}',
+            ):
+                demo.reply(demo.token(persona), query)
+            wrong = {"first": value, "filter": {"family": [value], value: 1}, value: value}
+            typed = "query ($first: Int!, $filter: PatientFilter) { patients(first: $first, filter: $filter) { edges { cursor } } }"
+            demo.reply(demo.token(persona), typed, wrong, {"X-Purpose-Of-Use": "TREAT", "X-Note": value})
+            demo.reply(f"{value}.{value}.{value}", typed)
+            demo.post(f'{{"query": "{value}'.encode(), {"Authorization": f"Bearer {demo.token(persona)}"})
+
+
+@pytest.fixture
+async def superuser(demo: Demo) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    connection = await asyncpg.connect(demo.database_url())
+    yield connection
+    await connection.close()
+
+
+@pytest.mark.parametrize("name", ["server", "postgres", "ehr", "scheduling", "billing", "identity"])
+def test_no_log_tells_a_value(demo: Demo, needles: Needles, name: str) -> None:
+    assert needles.found_in(demo.log(name).encode()) == set()
+
+
+def test_the_server_logged_every_request_and_no_token(demo: Demo, walks: Mapping[str, Walk]) -> None:
+    log = demo.log("server")
+    asked = {dict(reply.headers)["x-request-id"] for walk in walks.values() for reply in walk.replies}
+    logged = {json.loads(line).get("request_id") for line in log.splitlines()}
+    assert asked <= logged
+    for persona in walks:
+        assert demo.token(persona).rpartition(".")[2] not in log
+
+
+def test_metrics_tell_numbers_alone(metrics_url: str, needles: Needles) -> None:
+    with urllib.request.urlopen(metrics_url, timeout=10) as response:  # noqa: S310 - our own listener
+        text = response.read()
+    assert b"portico_request_seconds_count" in text
+    assert needles.found_in(text) == set()
+
+
+def test_the_standard_output_tells_no_value_but_who_the_patient_is_in_their_token(
+    demo: Demo, needles: Needles, populations: Mapping[str, Population]
+) -> None:
+    patient = populations["riverbend"].people[0]
+    assert needles.found_in(demo.output.read_bytes()) <= {patient.ehr_id}
+
+
+def test_no_other_file_of_the_demo_tells_a_value(demo: Demo, needles: Needles) -> None:
+    state = demo.state
+    populations = {state.population("riverbend"), state.population("harbor")}
+    files = [
+        path
+        for path in state.folder.rglob("*")
+        if path.is_file() and state.database not in path.parents and path not in populations
+    ]
+    assert {"demo.json", "tenants.toml", "server.log", "portico"} <= {path.name for path in files}
+    assert {path.name: found for path in files if (found := needles.found_in(path.read_bytes()))} == {}
+
+
+async def test_audit_rows_tell_no_value(superuser: asyncpg.Connection[asyncpg.Record], needles: Needles) -> None:
+    rows = await superuser.fetch("select audit::text as row from portico.audit")
+    assert len(rows) > 300
+    assert needles.found_in("\n".join(row["row"] for row in rows).encode()) == set()
+
+
+async def test_portico_s_own_tables_hold_ids_of_patients_and_no_other_value(
+    superuser: asyncpg.Connection[asyncpg.Record], needles: Needles, populations: Mapping[str, Population]
+) -> None:
+    ids = {
+        id_
+        for population in populations.values()
+        for person in population.people
+        for id_ in (person.ehr_id, *(alias.id for alias in (person.scheduling, person.billing) if alias))
+    }
+    tables = [
+        row["relname"]
+        for row in await superuser.fetch(
+            "select relname from pg_class where relnamespace = 'portico'::regnamespace and relkind in ('r', 'p')"
+        )
+    ]
+    assert set(tables) >= CROSSWALK | AUDIT
+    for table in tables:
+        rows = await superuser.fetch(f"select it::text as row from portico.{table} as it")  # noqa: S608 - its own name
+        found = needles.found_in("\n".join(row["row"] for row in rows).encode())
+        assert found <= (ids if table in CROSSWALK else set()), table
+
+
+async def test_no_statement_that_the_database_shows_has_a_value_in_it(
+    superuser: asyncpg.Connection[asyncpg.Record], needles: Needles
+) -> None:
+    rows = await superuser.fetch("select datname, query from pg_stat_activity where query <> ''")
+    assert {"portico", "billing_riverbend"} <= {row["datname"] for row in rows}
+    assert needles.found_in("\n".join(row["query"] for row in rows).encode()) == set()
+
+
+def test_what_the_auditor_is_shown_of_each_patient_tells_no_value(
+    demo: Demo, walks: Mapping[str, Walk], needles: Needles
+) -> None:
+    patients = sorted(walks["patient"].seen["Patient"] | walks["guardian"].seen["Patient"])
+    assert len(patients) == 3
+    for patient in patients:
+        shown = demo.portico("audit", "show", "--patient", patient)
+        rows = [json.loads(line) for line in shown.stdout.splitlines()]
+        assert {"usr-physician", "usr-biller", "usr-researcher"} & {row["subject"] for row in rows}
+        assert needles.found_in(shown.stdout.encode() + shown.stderr.encode()) == set()
+
+
+def test_the_trail_of_all_that_happened_is_sound(demo: Demo) -> None:
+    verified = demo.portico("audit", "verify")
+    assert (verified.returncode, verified.stdout.count("sound")) == (0, 2), verified.stdout
+
+
+def test_nothing_was_a_bug(demo: Demo) -> None:
+    """Whatever was sent in all these tests: no answer was an accident."""
+    lines = [json.loads(line) for line in demo.log("server").splitlines()]
+    assert [line for line in lines if line["event"] in {"fault", "request_failed"}] == []
+    assert {line["status"] for line in lines if "status" in line} <= {200, 400, 401, 403}
