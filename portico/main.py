@@ -6,6 +6,7 @@ The only module that names a concrete connector, the policy engine's implementat
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -169,8 +170,20 @@ def graph_schema() -> GraphSchema:
     return build()
 
 
+def _settle_memory() -> None:
+    """Take what lives as long as the process out of the garbage collector's sight, and let it come less often.
+
+    An answer makes tens of thousands of objects and few cycles: at the defaults, looking for them costs up to half of
+    the time that answering takes.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
+
+
 async def _serve(settings: Settings) -> None:
     async with house(settings) as running:
+        _settle_memory()
         timeout = settings.request_timeout_seconds
         main = server(running.app, host=settings.host, port=settings.port, request_timeout_seconds=timeout)
         if not settings.metrics_port:

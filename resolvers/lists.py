@@ -40,7 +40,7 @@ async def list_records(session: Session, type_: RecordType, arguments: ListArgum
     """
     cursors = Cursors(session.seal, session.caller, lambda: (type_.value,), arguments)
     position = cursors.read()
-    scope = await session.decisions.scope(session.caller, type_.value, session.tally)
+    scope = await session.scope(type_)
     few = await _few(session, type_, scope)
     await session.foresee([*_possible(type_, scope), *(standing.relationships for standing in few or ())])
     if scope.empty or not await _may_reveal(session, type_, scope, arguments.conditions):

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Protocol, TypeVar
 
-from portico.access.decisions import Ceiling, DecisionClass, Decisions, Tally
+from portico.access.decisions import Ceiling, DecisionClass, Decisions, Scope, Tally
 from portico.access.guard import Case, Guard, Released
 from portico.access.principal import Caller, Principal
 from portico.access.tags import TagTable
@@ -231,6 +231,11 @@ class Session:
                 self._known.setdefault((record.type, by, key), {})[record.id] = record
 
     # -- patients ------------------------------------------------------------------------------------------------
+
+    async def scope(self, type_: RecordType) -> Scope:
+        """The rows of a type that could be visible; asked once, however many lists of it there are."""
+        async with self._foresight:
+            return await self.decisions.scope(self.caller, type_.value, self.tally)
 
     async def foresee(self, relationships: Iterable[frozenset[str]], labels: frozenset[str] = frozenset()) -> None:
         """Have every selected type decided for these relationships at once: the levels to come then ask nothing.

@@ -74,17 +74,15 @@ def cast(populations: Mapping[str, Population]) -> Mapping[str, Persona]:
 
 
 @pytest.fixture(scope="session")
-async def rights(populations: Mapping[str, Population], cast: Mapping[str, Persona]) -> AsyncIterator[Mapping[str, Rights]]:
+async def rights(
+    populations: Mapping[str, Population], cast: Mapping[str, Persona]
+) -> AsyncIterator[Mapping[str, Rights]]:
     """What each persona may read, by the policies as they are committed."""
-    config = EmbeddedConfig(
-        folder=ROOT / "policies", deadline_seconds=10, load_deadline_seconds=60, stale_seconds=600
-    )
+    config = EmbeddedConfig(folder=ROOT / "policies", deadline_seconds=10, load_deadline_seconds=60, stale_seconds=600)
     engine = await EmbeddedEngine.start(config)
     sdl = (ROOT / "schema.graphql").read_text()
     try:
-        yield {
-            name: await rights_of(world_of(sdl, populations, engine, persona)) for name, persona in cast.items()
-        }
+        yield {name: await rights_of(world_of(sdl, populations, engine, persona)) for name, persona in cast.items()}
     finally:
         await engine.aclose()
 

@@ -50,6 +50,7 @@ class Needles:
                 for letter in spelling:
                     branch = branch.setdefault(letter, {})
                 branch[-1] = {}
+        self.texts = frozenset(self._texts.values())
         self._pattern = re.compile(b"(?=(" + _branches(tree) + b"))")
 
     def found_in(self, haystack: bytes) -> set[str]:

@@ -98,9 +98,7 @@ class LoneServer(Server):
     def start_server(self) -> None:
         """Start the server, and wait until it is ready."""
         server = self.server = self._spawn("server", "-", sys.executable, "-m", "portico", "serve")
-        until(
-            "the server is ready", lambda: server.poll() is not None or self.health() == 200, seconds=START_SECONDS
-        )
+        until("the server is ready", lambda: server.poll() is not None or self.health() == 200, seconds=START_SECONDS)
         assert server.poll() is None, self.log()
 
     def kill_server(self) -> None:

@@ -92,7 +92,8 @@ async def test_a_change_by_the_superuser_is_named_and_its_undoing_too(lone: Lone
         number = await connection.fetchval("select max(number) - 1 from portico.audit where tenant = 'riverbend'")
         change = f"update {partition} set subject = $1 where tenant = 'riverbend' and number = $2"  # noqa: S608 - the database's own name
         await connection.execute(f"alter table {partition} disable trigger all")
-        subject = await connection.fetchval(f"select subject from {partition} where tenant = 'riverbend' and number = $1", number)  # noqa: S608 - as above
+        read = f"select subject from {partition} where tenant = 'riverbend' and number = $1"  # noqa: S608 - as above
+        subject = await connection.fetchval(read, number)
         await connection.execute(change, "usr-nobody", number)
         found = lone.portico("audit", "verify")
         await connection.execute(change, subject, number)

@@ -35,7 +35,7 @@ OWN = {
     "billing": {"patients.edges.@.node.claims", "appointments.edges.@.node.claims", "claims"},
 }
 """The paths of the question that are each source's to answer."""
-NOBODYS = {"edges": []}
+NOBODYS: Json = {"edges": []}
 """What is known without asking a source: it does not know this patient."""
 UNAVAILABLE, TIMEOUT, INVALID = "SOURCE_UNAVAILABLE", "SOURCE_TIMEOUT", "SOURCE_INVALID"
 MODES = {
@@ -118,8 +118,10 @@ def test_a_source_that_answers_about_somebody_else_shows_nobody_else(
     populations: Mapping[str, Population],
 ) -> None:
     question = """{ patients(first: 30) { edges { node { name { family given } birthDate
-        appointments(first: 9) { edges { node { start reason } } } encounters(first: 9) { edges { node { reasons { display } } } }
-        claims(first: 9) { edges { node { created billed { amount } } } } coverages(first: 9) { edges { node { payer } } }
+        appointments(first: 9) { edges { node { start reason } } }
+        encounters(first: 9) { edges { node { reasons { display } } } }
+        claims(first: 9) { edges { node { created billed { amount } } } }
+        coverages(first: 9) { edges { node { payer } } }
         careTeam(first: 9) { edges { node { period { start } } } } } } } }"""
     whole = demo.ask(persona, question)["data"]["patients"]["edges"]
     with demo.misbehaving(source, "wrong-patient"):
@@ -167,7 +169,7 @@ def test_two_sources_down_cost_what_is_theirs(demo: Demo) -> None:
     _compare(whole, answer["data"], lost, ())
 
 
-def test_a_failing_source_releases_no_more_than_a_sound_one(demo: Demo, rights: Mapping[str, Rights]) -> None:
+def test_a_failing_source_releases_no_more_than_a_sound_one(demo: Demo) -> None:
     """The ceiling and the guard stand whatever a source does: the front desk is shown no money by its failing."""
     with demo.misbehaving("billing", "wrong-patient"):
         answer = demo.ask("front-desk", "{ patients(first: 3) { edges { node { ssn claims { edges { cursor } } } } } }")

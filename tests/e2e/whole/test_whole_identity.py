@@ -162,7 +162,9 @@ def test_the_other_clinic_sees_nothing_of_ours_by_any_id(demo: Demo, walks: Mapp
 
 
 def test_a_cursor_is_nobody_elses(demo: Demo) -> None:
-    page = "query ($after: String) { patients(first: 2, after: $after) { edges { node { id } } pageInfo { endCursor } } }"
+    page = (
+        "query ($after: String) { patients(first: 2, after: $after) { edges { node { id } } pageInfo { endCursor } } }"
+    )
     cursor = demo.ask("biller", page)["data"]["patients"]["pageInfo"]["endCursor"]
     assert demo.ask("biller", page, after=cursor)["data"]["patients"]["edges"]
     for thief in ("front-desk", "researcher", "other-clinic"):

@@ -1,4 +1,4 @@
-"""The security team edits a file, and the running demo obeys within two seconds, or keeps to what it last understood."""
+"""The security team edits a file: the running demo obeys within two seconds, or keeps to what it last understood."""
 
 from __future__ import annotations
 
@@ -105,9 +105,7 @@ def test_a_broken_rule_is_refused_by_name_and_the_last_good_one_stays(
     revision, phones = _revision(demo), _phones(demo)
     said = demo.log("server").count("policies_refused")
     rule.write_text(rule.read_text() + broken)
-    until(
-        "the server says so", lambda: demo.log("server").count("policies_refused") > said, seconds=LOADED_SECONDS
-    )
+    until("the server says so", lambda: demo.log("server").count("policies_refused") > said, seconds=LOADED_SECONDS)
     refusal = [line for line in demo.log("server").splitlines() if "policies_refused" in line][-1]
     assert complaint in refusal
     assert "classes.rego" in refusal
@@ -122,9 +120,7 @@ def test_a_matrix_with_a_word_that_nobody_knows_is_refused(demo: Demo, matrix: P
     revision = _revision(demo)
     said = demo.log("server").count("policies_refused")
     matrix.write_text(matrix.read_text().replace("CONTACT, SCHEDULING", "CONTACTS, SCHEDULING", 1))
-    until(
-        "the server says so", lambda: demo.log("server").count("policies_refused") > said, seconds=LOADED_SECONDS
-    )
+    until("the server says so", lambda: demo.log("server").count("policies_refused") > said, seconds=LOADED_SECONDS)
     assert demo.portico("check", policies=str(policies)).returncode == 1
     assert _revision(demo) == revision
     assert len(_phones(demo)) == 3

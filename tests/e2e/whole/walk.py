@@ -86,7 +86,8 @@ class Walk:
         while True:
             page = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor }"
             shown = " ".join(["__typename id", *self._values(type_)])
-            query = f"query ($after: String) {{ {root}(first: 100, after: $after) {{ edges {{ cursor node {{ {shown} }} }} {page} }} }}"
+            rows = f"edges {{ cursor node {{ {shown} }} }}"
+            query = f"query ($after: String) {{ {root}(first: 100, after: $after) {{ {rows} {page} }} }}"
             found = self.ask(query, after=after)[root]
             if found is None or not found["pageInfo"]["hasNextPage"]:
                 return
@@ -95,11 +96,11 @@ class Walk:
     def _values(self, type_: str) -> list[str]:
         return [f"{name} {self.text._below(type_, name)}" for name in self.text.values(type_)]
 
-    def _note(self, value: Any, type_: str | None = None) -> None:
+    def _note(self, value: Any) -> None:
         match value:
-            case {"__typename": str(name), "id": str(id_), **rest}:
+            case {"__typename": str(name), "id": str(id_)}:
                 self.seen.setdefault(name, set()).add(id_)
-                self._note_targets(name, rest)
+                self._note_targets(name, value)
             case dict():
                 for one in value.values():
                     self._note(one)
