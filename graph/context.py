@@ -43,6 +43,8 @@ class Context:
     released: set[str] = field(default_factory=set)
     refusal: CallerError | None = None
     """Why nothing at all may be released, if so."""
+    projections: dict[int, Any] = field(default_factory=dict)
+    """How the executor reads parts, by the identity of what is selected of them."""
     _loaders: dict[Hashable, Loader] = field(default_factory=dict)
     _under_way: Counter[RecordType] = field(default_factory=Counter)
     _arrivals: dict[RecordType, asyncio.Event] = field(default_factory=dict)

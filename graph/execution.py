@@ -15,6 +15,7 @@ from typing import Any, TypeGuard, TypeVar
 
 import orjson
 from graphql import ExecutionResult, GraphQLError, execute
+from graphql.execution import Executor as CoreExecutor
 from graphql.execution import VariableValues
 
 from graph.context import Context
@@ -58,6 +59,8 @@ class Parts:
     trail: AuditTrail
     on_fault: Callable[[BaseException, str], None]
     budgets: Budgets = field(default_factory=Budgets)
+    executor_class: type[CoreExecutor[Any]] = LeafExecutor
+    """How the prepared document is walked; graphql-core's own `Executor` is the reference."""
     explain: bool = False
     """Whether answers say how they came about (`extensions.portico`); for the demo."""
 
@@ -137,7 +140,7 @@ class Executor:
             operation_name=document.name,
             hide_suggestions=True,
             is_awaitable=_is_awaitable,
-            executor_class=LeafExecutor,
+            executor_class=self._parts.executor_class,
         )
         return result if isinstance(result, ExecutionResult) else await result
 

@@ -23,10 +23,14 @@ from portico.records.references import RecordType
 from resolvers.edges import EDGES
 
 Reader = Callable[..., Any]
-Look = Callable[[Any, Context, Path], Any]
+Look = Callable[[Any, Any, Any], Any]
+"""Reads a field of a source, given the execution's context and the path (a part's fields need neither)."""
 
 LOOK = "portico-look"
 """Where a field keeps its look, among its extensions."""
+
+PART = "portico-part"
+"""Where a type says that it is a part, among its extensions."""
 
 
 def bind(schema: GraphSchema) -> None:
@@ -57,6 +61,7 @@ def _is_release(type_name: str) -> Callable[[object, GraphQLResolveInfo[Context]
 
 
 def _bind_part(type_: GraphQLObjectType) -> None:
+    type_.extensions[PART] = True
     for field in type_.fields.values():
         _bind_look(field, _part_look(attrgetter(definition_of(field).python_name)))
 

@@ -51,7 +51,7 @@ async def _records(
     session: Session, type_: RecordType, ids: Sequence[RecordId]
 ) -> dict[RecordId, Released | SourceError | None]:
     """Other records by their source's id; no source is asked for a type of which nothing may be seen."""
-    scope = await session.decisions.scope(session.caller, type_.value, session.tally)
+    scope = await session.scope(type_)
     return await _found(session, type_, {} if scope.empty else {id_.value: id_ for id_ in ids})
 
 

@@ -22,6 +22,7 @@ _CONNECTION_GONE = (
     asyncpg.OperatorInterventionError,
     asyncpg.TooManyConnectionsError,
     asyncpg.TransactionRollbackError,
+    asyncpg.InternalClientError,  # a backend's last word has come, and asyncpg has not yet closed the connection
 )
 # Every query is a look-up. A plan that was made while its tables were small must not go on reading them whole.
 _SETTINGS: Final = {"application_name": "portico", "timezone": "UTC", "enable_seqscan": "off"}

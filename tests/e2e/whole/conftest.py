@@ -105,7 +105,7 @@ def walks(demo: Demo, text: SchemaText, cast: Mapping[str, Persona]) -> Mapping[
     return walked
 
 
-FOREIGN_LIMIT = int(os.environ.get("WHOLE_FOREIGN_IDS", "300"))
+FOREIGN_LIMIT = int(os.environ.get("WHOLE_FOREIGN_IDS", "60"))
 """How many ids of a type that others came upon each persona tries."""
 
 

@@ -83,6 +83,19 @@ async def test_killed_backends_are_replaced_without_an_error(
         assert await asyncio.gather(*(ones(store) for _ in range(8))) == [[1]] * 8
 
 
+async def test_a_backend_that_is_asked_while_it_takes_its_leave_is_replaced_too(
+    store: Database, owner: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    """Its last word has arrived and its connection is not closed yet: asyncpg then speaks of a state of its own."""
+    for _ in range(40):
+        await asyncio.gather(*(ones(store) for _ in range(3)))
+        await owner.fetch(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and pid <> pg_backend_pid()"
+        )
+        assert await asyncio.gather(*(ones(store) for _ in range(3))) == [[1]] * 3
+
+
 async def test_a_read_that_loses_its_connection_midway_is_made_again(
     store: Database, owner: asyncpg.Connection[asyncpg.Record]
 ) -> None:
