@@ -166,6 +166,7 @@ class Claim:
 class Visit:
     """One visit: an appointment at the vendor, and where it came to that, an encounter in the EHR and a claim.
 
+    A further claim for the same visit is an entry of its own with the same number, no appointment and no encounter.
     Statuses are canonical words of FHIR; every source has its own codes for them.
     """
 

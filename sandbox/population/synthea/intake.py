@@ -173,12 +173,24 @@ class _Admission:
             make = partial(_claim, person, resource, answer, visits, problems, covered)
             made = self._tally.attempt("Claim", make)
             if made:
-                visits[_encounter(resource)] = replace(visits[_encounter(resource)], claim=made)
+                self._enter(visits, _encounter(resource), made)
                 heard += answer is not None
         self._tally.taken["ExplanationOfBenefit"] += heard
         ignored = len(found.get("ExplanationOfBenefit", [])) - heard
         self._tally.leave("ExplanationOfBenefit", "about no claim that is held", ignored)
         return coverages
+
+    def _enter(self, visits: dict[str, Visit], encounter: str, made: Claim) -> None:
+        """Put a claim into its visit; a further one into an entry of its own with the visit's number."""
+        visit = visits[encounter]
+        if visit.claim is None:
+            visits[encounter] = replace(visit, claim=made)
+            return
+        further = replace(made, number=f"{visit.claim.number}-{len(visits)}")
+        key = f"{visit.key}-{further.number}"
+        visits[further.number] = replace(
+            visit, key=key, appointment_id=None, encounter_id=None, encounter_status=None, claim=further
+        )
 
     def _problems(self, conditions: Iterable[Resource]) -> dict[str, Code]:
         """What the bundle's conditions are called, by their id."""
@@ -203,8 +215,6 @@ def _claim(
         raise Unusable("about somebody else than the bundle")
     if visit is None:
         raise Unusable("for no encounter that is held")
-    if visit.claim is not None:
-        raise Unusable("not the first of its encounter")
     number = int(visit.number.removeprefix("V-"))
     return care.claim(resource, answer, problems, number=number, coverage=coverage)
 

@@ -18,6 +18,8 @@ _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{8,}")
 _HEX = re.compile(rb"(?:[0-9a-fA-F]{2}){8,}")
 _ESCAPE = re.compile(rb"\\u([0-9a-fA-F]{4})")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
+_AMOUNT = re.compile(rb"\d+\.\d\d")
+"""Backwards, a clock's seconds may say the same."""
 _CLOCK = timedelta(hours=2)
 
 
@@ -45,7 +47,7 @@ class Needles:
         self._texts = {text.casefold().encode(): text for text in texts}
         tree: dict[int, Any] = {}
         for needle in self._texts:
-            for spelling in (needle, needle[::-1]):
+            for spelling in (needle,) if _AMOUNT.fullmatch(needle) else (needle, needle[::-1]):
                 branch = tree
                 for letter in spelling:
                     branch = branch.setdefault(letter, {})

@@ -51,7 +51,8 @@ def resource(bundle: Bundle, kind: str, nth: int = 0) -> Bundle:
 
 
 def added(intake: Intake, population: Population) -> list[Visit]:
-    return list(intake.population.visits[len(population.visits) :])
+    """The visits that were booked; a further claim's entry is none."""
+    return [each for each in intake.population.visits[len(population.visits) :] if each.appointment_id]
 
 
 def test_patient_becomes_a_person_of_all_three_sources(population: Population) -> None:
@@ -119,20 +120,27 @@ def test_own_doctor_and_those_who_were_seen_are_the_care_team(population: Popula
 def test_everything_is_counted(population: Population) -> None:
     intake = take_in(population, EXAMPLE)
     assert intake.taken == {
-        "Patient": 1, "Organization": 1, "Practitioner": 1, "Encounter": 2, "Condition": 1, "Claim": 2,
+        "Patient": 1, "Organization": 1, "Practitioner": 1, "Encounter": 2, "Condition": 1, "Claim": 3,
         "ExplanationOfBenefit": 1, "Coverage": 1,
     }  # fmt: skip
-    assert intake.left == {
-        ("Observation", "not held by the simulated sources"): 1,
-        ("Claim", "not the first of its encounter"): 1,
-    }
+    assert intake.left == {("Observation", "not held by the simulated sources"): 1}
+
+
+def test_a_further_claim_for_a_visit_is_billed_under_its_number_alone(population: Population) -> None:
+    visits = take_in(population, EXAMPLE).population.visits[len(population.visits) :]
+    (further,) = [each for each in visits if not each.appointment_id]
+    (visit,) = [each for each in visits if each.number == further.number and each is not further]
+    assert further.claim
+    assert visit.claim
+    assert (further.person, further.encounter_id, further.encounter_status) == (visit.person, None, None)
+    assert further.claim.number != visit.claim.number
 
 
 def test_who_was_there_before_stays_as_they_were(population: Population) -> None:
     after = take_in(population, EXAMPLE).population
     assert after.people[: len(population.people)] == population.people
     assert after.visits[: len(population.visits)] == population.visits
-    numbers = [each.number for each in after.visits]
+    numbers = [each.number for each in after.visits if each.appointment_id]
     assert len(numbers) == len(set(numbers))
 
 
