@@ -56,6 +56,10 @@ from resolvers.seal import Seal
 _log = logs.logger()
 
 
+POLICY_SECONDS = 1.0
+"""How long the policies may take to decide a level's classes; later is a denial. Some milliseconds are usual."""
+
+
 def _fhir(source: SourceName, tenant: Tenant, config: SourceConfig) -> Connector:
     return FhirConnector(config.bind(FhirConfig, source=source, tenant=tenant), FhirMapping.load())
 
@@ -199,11 +203,13 @@ async def _serve(settings: Settings) -> None:
 async def _engine(settings: Settings) -> PolicyEngine:
     if settings.opa_url is None:
         return await EmbeddedEngine.start(
-            EmbeddedConfig(folder=settings.policies),
+            EmbeddedConfig(folder=settings.policies, deadline_seconds=POLICY_SECONDS),
             on_refused=lambda reason: _log.error("policies_refused", reason=reason),
         )
     bundle = await asyncio.to_thread(read_bundle, settings.policies)
-    return await ServerEngine.start(ServerConfig(url=settings.opa_url, schemas=bundle.schemas))
+    return await ServerEngine.start(
+        ServerConfig(url=settings.opa_url, schemas=bundle.schemas, deadline_seconds=POLICY_SECONDS)
+    )
 
 
 def channels_of(tenant: TenantConfig, settings: Settings, metrics: Metrics | None = None) -> tuple[Channel, ...]:
