@@ -10,7 +10,7 @@ import pytest
 from portico.demo.state import State
 from sandbox.identity.personas import Persona, personas
 from sandbox.population import storage
-from sandbox.population.model import Person, Population, Visit
+from sandbox.population.model import Person, Population
 from sandbox.population.planted import Planted
 from tests.e2e.whole.stage import ROOT, Demo, Json, start
 from tests.spec.served_world import UNLINKED
@@ -31,70 +31,70 @@ PEOPLE = """query ($after: String, $filter: PatientFilter) { patients(first: 10,
 
 
 @dataclass(frozen=True)
-class Joined:
-    """What is to be joined of one person: each visit's number in each source that has it."""
+class Met:
+    """What one visit is to each source: the vendor's appointment, the EHR's encounter, the claims billed for it."""
 
-    appointments: frozenset[str]
-    encounters: frozenset[str]
+    appointment: str | None
+    encounter: str | None
     claims: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What is joined of one person."""
+
     members: frozenset[str]
-    visits: frozenset[tuple[str | None, str | None, str | None]]
-    """Appointment, encounter and claim of the same visit; None where there is none."""
+    met: frozenset[Met]
+    """Every visit that is in the diary or took place."""
+    claims: frozenset[tuple[str, str | None, str | None]]
+    """Every claim with the appointment and the encounter that it is for."""
 
 
 def _truth(person: Person, population: Population) -> Joined:
     """What the population says, as far as the sources' ideas of who is who can be trusted."""
-    visits = [visit for visit in population.visits if visit.person == person.key and not visit.labels]
-    places = [_places(person, visit) for visit in visits]
+    booked = person.scheduling is not None and ("scheduling", person.key) not in UNLINKED
+    billed = person.billing is not None and ("billing", person.key) not in UNLINKED
+    visits: dict[str, Met] = {}
+    for visit in population.visits:
+        if visit.person != person.key or visit.labels:
+            continue
+        known = visits.get(visit.number, Met(None, None, frozenset()))
+        visits[visit.number] = Met(
+            known.appointment or (visit.appointment_id if booked else None),
+            known.encounter or visit.encounter_id,
+            known.claims | ({visit.claim.number} if visit.claim and billed else set()),
+        )
     return Joined(
-        appointments=frozenset(place[0] for place in places if place[0]),
-        encounters=frozenset(place[1] for place in places if place[1]),
-        claims=frozenset(place[2] for place in places if place[2]),
         members=frozenset(coverage.member_id for coverage in person.coverages),
-        visits=frozenset(place for place in places if any(place)),
+        met=frozenset(met for met in visits.values() if met.appointment or met.encounter),
+        claims=frozenset((claim, met.appointment, met.encounter) for met in visits.values() for claim in met.claims),
     )
-
-
-def _places(person: Person, visit: Visit) -> tuple[str | None, str | None, str | None]:
-    scheduled = person.scheduling and ("scheduling", person.key) not in UNLINKED
-    billed = person.billing and ("billing", person.key) not in UNLINKED
-    claim = visit.claim.number if visit.claim and billed else None
-    return (visit.appointment_id if scheduled else None, visit.encounter_id, claim)
 
 
 def _served(person: Json) -> Joined:
     """What came back, its edges followed in every direction."""
-    kinds = {kind: _nodes(person, kind) for kind in ("appointments", "encounters", "claims")}
-    number = {node["id"]: node["provenance"]["sourceId"] for nodes in kinds.values() for node in nodes}
-    visits = set()
-    for node in kinds["appointments"]:
-        visits.add((number[node["id"]], _one(number, node["encounter"]), _first(number, node)))
-    for node in kinds["encounters"]:
-        visits.add((_one(number, node["appointment"]), number[node["id"]], _first(number, node)))
-    for node in kinds["claims"]:
-        visits.add((_one(number, node["appointment"]), _one(number, node["encounter"]), number[node["id"]]))
-    found = {kind: frozenset(number[node["id"]] for node in nodes) for kind, nodes in kinds.items()}
+    kinds = ("appointments", "encounters", "claims")
+    number = {node["id"]: node["provenance"]["sourceId"] for kind in kinds for node in _nodes(person, kind)}
+
+    def billed(node: Json) -> frozenset[str]:
+        return frozenset(number[claim["id"]] for claim in _nodes(node, "claims"))
+
+    def one(node: Json | None) -> str | None:
+        return None if node is None else number[node["id"]]
+
+    seen_from_diary = {Met(one(node), one(node["encounter"]), billed(node)) for node in _nodes(person, "appointments")}
+    seen_from_chart = {Met(one(node["appointment"]), one(node), billed(node)) for node in _nodes(person, "encounters")}
     return Joined(
-        appointments=found["appointments"],
-        encounters=found["encounters"],
-        claims=found["claims"],
         members=frozenset(node["memberId"] for node in _nodes(person, "coverages")),
-        visits=frozenset(visits),
+        met=frozenset(seen_from_diary | seen_from_chart),
+        claims=frozenset(
+            (number[node["id"]], one(node["appointment"]), one(node["encounter"])) for node in _nodes(person, "claims")
+        ),
     )
 
 
 def _nodes(person: Json, field: str) -> list[Json]:
     return [edge["node"] for edge in person[field]["edges"]]
-
-
-def _one(number: Mapping[str, str], node: Json | None) -> str | None:
-    return None if node is None else number[node["id"]]
-
-
-def _first(number: Mapping[str, str], node: Json) -> str | None:
-    claims = _nodes(node, "claims")
-    assert len(claims) <= 1
-    return number[claims[0]["id"]] if claims else None
 
 
 def _everybody(demo: Demo, persona: str) -> Iterator[Json]:
@@ -112,6 +112,11 @@ def _seen_by_biller(population: Population, biller: Persona) -> list[Person]:
     return [one for one in population.people if one.ehr_id and one.organization == own and not one.labels]
 
 
+def _is_whole(met: Met) -> bool:
+    """Whether all three sources know of it."""
+    return bool(met.appointment and met.encounter and met.claims)
+
+
 def test_everybody_s_visits_are_joined_across_three_sources(
     demo: Demo, populations: Mapping[str, Population], cast: Mapping[str, Persona]
 ) -> None:
@@ -121,7 +126,7 @@ def test_everybody_s_visits_are_joined_across_three_sources(
     assert served.keys() == expected.keys()
     for mrn, person in expected.items():
         assert _served(served[mrn]) == _truth(person, population), person.key
-    whole = [visit for person in expected.values() for visit in _truth(person, population).visits if all(visit)]
+    whole = [met for person in expected.values() for met in _truth(person, population).met if _is_whole(met)]
     assert len(whole) > 50
 
 
@@ -173,5 +178,6 @@ def test_people_of_a_synthea_bundle_are_taken_apart_and_joined_again(tmp_path_fa
     assert (node["name"]["given"], node["birthDate"]) == ([person.given], person.birth_date)
     joined = _served(node)
     assert joined == _truth(person, population)
-    assert len([visit for visit in joined.visits if all(visit)]) == 2
+    assert len([met for met in joined.met if _is_whole(met)]) == 2
+    assert len(joined.claims) == 3
     assert {one["node"]["payer"] for one in node["coverages"]["edges"]} == {one.payer for one in person.coverages}
