@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
+from portico.records.consent import Consent
 from portico.records.context import CallContext
-from portico.records.people import Person, Relation
+from portico.records.people import Person, Relation, SensitiveVisit
 from portico.records.references import By, RecordType, SourceName
 from portico.records.search import Page, Search
 from portico.records.types import Record
@@ -51,13 +52,34 @@ class Connector(Protocol):
         """
 
     async def search(self, call: CallContext, search: Search) -> Page:
-        """One page of a search. Cost: one request to the source for a page of up to 110."""
+        """One page of a search. Cost: one request to the source for a page of up to 110.
+
+        Every hit meets every condition, as its own attributes tell where they are wanted. A value that is absent
+        meets none, but for a time that can't be read.
+
+        A page begins after the record that its position names, by keyset and never by a count: see `Hit`. Where the
+        source has no way to ask for that, finding the place again may cost more, within bounds: beyond them it raises
+        `SourceInvalid`.
+        """
 
     def people(self, call: CallContext) -> AsyncIterator[Person]:
         """Every patient that the source knows, for linking; cost: a scan, page by page."""
 
     def relations(self, call: CallContext) -> AsyncIterator[Relation]:
         """Every relation between a party and a patient that the source vouches for; cost: a scan, page by page."""
+
+    def consents(self, call: CallContext) -> AsyncIterator[Consent]:
+        """Every provision in force, or to be, that a patient made about their data; cost: a scan, page by page.
+
+        A provision that can't be understood is given as one that denies everything, never left out. None where the
+        source keeps no consents.
+        """
+
+    def sensitive_visits(self, call: CallContext) -> AsyncIterator[SensitiveVisit]:
+        """Every visit that carries a sensitivity label; cost: a scan, page by page.
+
+        None where what the source knows of a visit is not what other sources' records of it should inherit.
+        """
 
     async def ping(self, call: CallContext) -> None:
         """Whether the source answers at all; returns or raises. Cost: the source's cheapest request."""

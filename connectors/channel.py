@@ -13,18 +13,20 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import TypeVar
 
 from connectors.base import Connector
 from connectors.breaker import Breaker, BreakerState
 from connectors.bucket import TokenBucket
+from connectors.conditions import judged_by
 from connectors.keys import KEY_ATTRIBUTES
 from connectors.scrutiny import refuse_foreign_hits, refuse_foreign_records
+from portico.records.consent import Consent
 from portico.records.context import CallContext
 from portico.records.errors import PorticoError, SourceError, SourceInvalid, SourceTimeout, SourceUnavailable
-from portico.records.people import Person, Relation
+from portico.records.people import Person, Relation, SensitiveVisit
 from portico.records.references import By, RecordType, SourceName
 from portico.records.search import Page, Search
 from portico.records.types import Record
@@ -34,8 +36,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelConfig:
-    """How much may be asked of one source, by one process."""
+    """What a source is to the policies, and how much may be asked of it by one process."""
 
+    destination: str = "unregistered"
+    """What the register of destinations calls this kind of system; one that isn't there may be told nothing."""
     timeout_seconds: float = 5.0
     """The longest that one find, search or ping may take, waiting in line included."""
     concurrency_limit: int = 8
@@ -127,6 +131,11 @@ class Channel:
         return self._connector.source
 
     @property
+    def destination(self) -> str:
+        """What the register of destinations calls this kind of system."""
+        return self._config.destination
+
+    @property
     def keys(self) -> Mapping[RecordType, frozenset[By]]:
         """The connector's keys."""
         return self._connector.keys
@@ -164,12 +173,17 @@ class Channel:
         return {key: records for answer in answers for key, records in answer.items()}
 
     async def search(self, call: CallContext, search: Search) -> Page:
-        """One page of a search. Cost: one request."""
+        """One page of a search. Cost: one request.
+
+        What it takes to see that each row meets the conditions comes along, and goes no further than that. Raises
+        `SourceInvalid` for all of it if a single row doesn't meet them.
+        """
+        needed = call.attributes | judged_by(search.where)
         with self._operation(call, self._deadline(call)) as tally:
-            timely = replace(call, deadline=tally.deadline)
+            timely = replace(call, deadline=tally.deadline, attributes=needed)
             page = await self._request(tally, lambda: self._connector.search(timely, search))
             refuse_foreign_hits(self.source, search, page)
-            return page
+        return _without(page, needed - call.attributes)
 
     def people(self, call: CallContext) -> AsyncIterator[Person]:
         """The connector's people, within `call.deadline`: a scan has no other limit of time."""
@@ -178,6 +192,14 @@ class Channel:
     def relations(self, call: CallContext) -> AsyncIterator[Relation]:
         """The connector's relations, within `call.deadline`: a scan has no other limit of time."""
         return self._scan(call, self._connector.relations)
+
+    def consents(self, call: CallContext) -> AsyncIterator[Consent]:
+        """The connector's consents, within `call.deadline`: a scan has no other limit of time."""
+        return self._scan(call, self._connector.consents)
+
+    def sensitive_visits(self, call: CallContext) -> AsyncIterator[SensitiveVisit]:
+        """The connector's sensitive visits, within `call.deadline`: a scan has no other limit of time."""
+        return self._scan(call, self._connector.sensitive_visits)
 
     async def ping(self, call: CallContext) -> None:
         """Whether the source answers; returns or raises. Cost: one cheap request, or none while it is left alone."""
@@ -317,6 +339,18 @@ def _status_of(error: SourceError) -> CallStatus:
             return CallStatus.INVALID
         case _:
             return CallStatus.UNAVAILABLE
+
+
+def _without(page: Page, attributes: frozenset[str]) -> Page:
+    """The page without what nobody wanted."""
+    if not attributes:
+        return page
+    return replace(page, hits=tuple(replace(hit, record=_reduced(hit.record, attributes)) for hit in page.hits))
+
+
+def _reduced(record: Record, attributes: frozenset[str]) -> Record:
+    kept = (field.name for field in fields(record) if field.name not in attributes)
+    return type(record)(**{name: getattr(record, name) for name in kept})
 
 
 async def _together(asks: Sequence[Coroutine[None, None, T]]) -> list[T]:

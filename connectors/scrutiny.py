@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Final
 
+from connectors.conditions import judge
 from connectors.keys import key_of
 from portico.records.errors import SourceInvalid
 from portico.records.references import By, RecordId, RecordType, SourceName
-from portico.records.search import Op, Page, Search
+from portico.records.search import Page, Search
 from portico.records.types import RECORD_CLASSES, Record
 
 POSITION_LIMIT_BYTES: Final = 2_000
@@ -34,17 +35,18 @@ def refuse_foreign_records(
 
 
 def refuse_foreign_hits(source: SourceName, search: Search, page: Page) -> None:
-    """Raise `SourceInvalid` unless the page is one of this search: its type, its patients, its size."""
+    """Raise `SourceInvalid` unless the page is one of this search: its type, its conditions, its size."""
     if len(page.hits) > search.limit or (page.more and not page.hits):
         raise SourceInvalid(source, "The source system gave a page of the wrong size.")
-    patients = [set(one.values) for one in search.where if one.field == "patient" and one.op is Op.IN]
-    seen: set[RecordId] = set()
+    missed, seen = judge(search.where), set[RecordId]()
     for hit in page.hits:
         if len(hit.position.encode()) > POSITION_LIMIT_BYTES:
             raise SourceInvalid(source, "The source system gave a position that is too long to come back to.")
+        if hit.position == search.after:
+            raise SourceInvalid(source, "The source system gave again what it was to go on from.")
         _refuse_stranger(source, search.type, hit.record, seen)
-        if not all(hit.record.subject in allowed for allowed in patients):
-            raise SourceInvalid(source, "The source system answered about a patient who was not asked for.")
+        if missed(hit.record):
+            raise SourceInvalid(source, "The source system answered with something that was not asked for.")
 
 
 def _refuse_stranger(source: SourceName, type_: RecordType, record: Record, seen: set[RecordId]) -> None:

@@ -76,7 +76,10 @@ def tenants_page() -> str:
     if CONFIGS.keys() != CONNECTORS.keys():
         raise Undescribed(f"docs.configuration.CONFIGS must be about {', '.join(CONNECTORS)}")
     example = tenants_file(
-        ehr="http://127.0.0.1:8101", scheduling="http://127.0.0.1:8102", billing={"riverbend": 8103, "harbor": 8104}
+        ehr="http://127.0.0.1:8101",
+        scheduling="http://127.0.0.1:8102",
+        billing={"riverbend": 8103, "harbor": 8104},
+        alerts="http://127.0.0.1:8105",
     )
     return page(
         "The tenants file",
@@ -88,6 +91,15 @@ lists the clinic groups and their source systems. Two sources of one tenant may 
             [
                 ("`tenants.<tenant>`", "A clinic group. The tokens' `tenant` claim is this name."),
                 ("`name`", "What people call it."),
+                ("`time_zone`", "Where birthdays begin, such as `America/New_York`. Without it: UTC."),
+                ("`majority_age`", "The birthday on which guardianships end. Without it: 18."),
+                ("`adolescence_age`", "From it on, minors consent to some care by themselves. Without it: 12."),
+                (
+                    "`alerts.url`",
+                    "The webhook that hears of emergency accesses: https, or http within allowed networks.",
+                ),
+                ("`alerts.key_file`", "File of the key, at least 32 bytes, with which alerts are signed."),
+                ("`alerts.allowed_networks`", "Private networks in which the webhook may be. Without it: none."),
                 ("`sources.<source>`", "A source system, by the name that answers, errors and audit rows give it."),
             ],
         ),

@@ -14,13 +14,14 @@ from graphql import (
 )
 
 from docs.markdown import code, page, table
-from graph.schema import GraphSchema, is_part, object_types
+from graph.schema import ROOT_TYPES, GraphSchema, is_part, object_types
 from portico.main import graph_schema
 from resolvers.pages import DEFAULT_PAGE, PAGE_LIMIT
 
 Named = TypeVar("Named", GraphQLEnumType, GraphQLInputObjectType, GraphQLScalarType)
 
 _CONNECTION_SUFFIXES: Final = ("Connection", "Edge")
+_INPUT_SUFFIX: Final = "Input"
 _OF_EVERY_LIST: Final = frozenset({"first", "after"})
 
 
@@ -28,9 +29,10 @@ def schema_page() -> str:
     """Every type."""
     schema = graph_schema()
     types = sorted(object_types(schema.core), key=lambda type_: type_.name)
-    records = [type_ for type_ in types if not is_part(type_) and type_.name != "Query"]
+    records = [type_ for type_ in types if not is_part(type_) and type_.name not in ROOT_TYPES]
     parts = [type_ for type_ in types if is_part(type_) and not type_.name.endswith(_CONNECTION_SUFFIXES)]
-    query = schema.core.query_type
+    query, mutation = schema.core.query_type, schema.core.mutation_type
+    inputs = _named(schema, GraphQLInputObjectType)
     return page(
         "The graph",
         f"""Generated from the schema; `schema.graphql` is its exact text. Every field of a record has a tag, the class
@@ -39,6 +41,10 @@ connections: `first` is 0 to {PAGE_LIMIT} and {DEFAULT_PAGE} by default, `after`
 before.""",
         "## Ways in",
         table(("Field", "Leads to", "Meaning"), _roots(query)) if query else "",
+        "## Commands",
+        "One an operation. Each is decided by the policies, recorded, and answered with what it made or changed.",
+        table(("Field", "Answers with", "Meaning"), _roots(mutation)) if mutation else "",
+        *(_input(type_, "Input") for type_ in inputs if type_.name.endswith(_INPUT_SUFFIX)),
         "## Records",
         *(_record(schema, type_) for type_ in records),
         "## Values of several parts",
@@ -46,7 +52,7 @@ before.""",
         *(_fields(type_) for type_ in parts),
         "## Filters",
         "A condition counts only for rows of which you may know in full what it is about.",
-        *(_input(type_) for type_ in _named(schema, GraphQLInputObjectType)),
+        *(_input(type_, "Condition") for type_ in inputs if not type_.name.endswith(_INPUT_SUFFIX)),
         "## Words",
         *(_enumeration(type_) for type_ in _named(schema, GraphQLEnumType)),
         "## Scalars of our own",
@@ -73,9 +79,9 @@ def _fields(type_: GraphQLObjectType) -> str:
     return f"### {type_.name}\n\n{type_.description}\n\n{table(('Field', 'Type', 'Meaning'), rows)}"
 
 
-def _input(type_: GraphQLInputObjectType) -> str:
+def _input(type_: GraphQLInputObjectType, column: str) -> str:
     rows = [(code(name), code(str(field.type)), field.description or "") for name, field in type_.fields.items()]
-    return f"### {type_.name}\n\n{type_.description}\n\n{table(('Condition', 'Type', 'Meaning'), rows)}"
+    return f"### {type_.name}\n\n{type_.description}\n\n{table((column, 'Type', 'Meaning'), rows)}"
 
 
 def _enumeration(type_: GraphQLEnumType) -> str:

@@ -38,6 +38,18 @@ OWN_REASONS: Final[Mapping[str, str]] = {
 }
 """Reasons of withholding that are Portico's own: what it doesn't understand, it denies."""
 
+COMMAND_REASONS: Final[Mapping[str, str]] = {
+    "unknown_patient": "Nobody such is known here.",
+    "daily_limit": "The caller has done this, or tried it in vain, as often in 24 hours as the policies bear.",
+    "unknown_access": "There is no such emergency access.",
+    "not_in_force": "The emergency access is over.",
+    "already_reviewed": "Somebody has looked into it before.",
+    "own_access": "Nobody reviews what they did themselves.",
+    "unknown_consent": "There is no such consent.",
+    "kept_by_its_source": "The consent is a source's to change.",
+}
+"""Reasons of refused commands that are Portico's own."""
+
 _FAULTS: Final = (Fault, UnsupportedPredicate, PoliciesRefused, SettingsRefused, MigrationRefused)
 _OK: Final = 200
 
@@ -62,11 +74,15 @@ decided. Status 200, as GraphQL over HTTP wants it.""",
         table(("Code", "Raised as", "Meaning"), _closed()),
         "## Beside data",
         """The value at `path` is null and everything else is answered: one error for each `affectedPath`, however many
-rows it has. An error of a source carries its name as `source`.""",
+rows it has. An error of a source carries its name as `source`; `EGRESS_REFUSED` has the policies' `reason` too, and so
+has `COMMAND_REFUSED`. `STEP_UP_REQUIRED` has a `challenge`: pass its `acrValues` and `maxAge` on to the identity
+provider as `acr_values` and `max_age`.""",
         table(("Code", "Raised as", "Meaning"), _beside()),
         "## Reasons that policies don't give",
         "The reasons of the policies stand in [who sees what](who-sees-what.md#reasons). Portico adds its own.",
         table(("Reason", "Meaning"), [(code(name), said) for name, said in OWN_REASONS.items()]),
+        "Commands that it refuses itself, with `COMMAND_REFUSED`:",
+        table(("Reason", "Meaning"), [(code(name), said) for name, said in COMMAND_REASONS.items()]),
         "## Why a token was refused",
         f"""Every caller reads the same `{Unauthenticated.code}`. The reason is a word in the log line's `reason` and in
 the metric `portico_tokens_refused_total`: {codes(reason.value for reason in Reason)}.""",

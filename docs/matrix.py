@@ -66,9 +66,10 @@ not exist.""",
         "For a type that isn't named here, the person reads that there is nothing.",
         table(("Role", "For", "Purpose", "Of whom", "Types"), _types(rows)),
         "## What may leave for the source systems",
-        """To find a record, Portico has to tell its source something. These lines are held against the vocabulary when
-the policies load, and rule `egress` answers by them; no request to a source is held against them yet.""",
-        table(("To", "Purposes", "Data"), _destinations(tables["destinations"])),
+        """To find a record, Portico has to tell its source something: the keys and conditions that it asks by. What
+doesn't stand here is not sent, and without an agreement in force nothing is. See
+[register a vendor](../how-to/register-a-vendor.md).""",
+        table(("To", "For", "Region", "Agreement", "Purposes", "Data"), _destinations(tables["destinations"])),
         *_words(vocabulary),
     )
 
@@ -107,8 +108,17 @@ def _types(rows: Iterable[_Row]) -> Iterator[Sequence[str]]:
 
 
 def _destinations(destinations: Mapping[str, Any]) -> Iterator[Sequence[str]]:
-    for name, allowed in destinations.items():
-        yield code(name), ", ".join(allowed["purposes"]), ", ".join(allowed["tags"])
+    for name, entry in destinations.items():
+        agreement = _agreement(entry["baa"])
+        allowed = ", ".join(entry["purposes"]), ", ".join(entry["tags"])
+        yield code(name), entry["for"], entry["region"], agreement, *allowed
+
+
+def _agreement(agreement: Mapping[str, str | None] | None) -> str:
+    if agreement is None:
+        return "none"
+    until = agreement["until"]
+    return f"from {agreement['from']}" + (f" until {until}" if until else "")
 
 
 def _words(vocabulary: Mapping[str, Mapping[str, str]]) -> Iterator[str]:

@@ -11,6 +11,8 @@ from typing import Final
 from docs.attributes import Undescribed, attribute_docstrings
 from docs.markdown import code, codes, page, table
 from portico import logs
+from portico.audit.checkpoints import LineFlaw
+from portico.audit.disclosures import accounting
 from portico.audit.entry import AuditEntry, Outcome
 from portico.audit.trail import AuditRow, Flaw
 from portico.edge.claims import Reason
@@ -26,7 +28,8 @@ KEYS: Final[Mapping[str, str]] = {
     "milliseconds": "How long it took.",
     "outcome": "What became of the request: an error's code, `ANSWERED`, `REFUSED` (the document), `CLIENT_GONE`, "
     "`CANCELLED`, `PREFLIGHT` or `HEALTH`.",
-    "reason": "Why a token was refused, or what is wrong with the policies.",
+    "reason": "Why a token was refused or an alert not delivered, or what is wrong with the policies, a chain or the "
+    "checkpoints.",
     "source": "The source system.",
     "exception": "The type of an exception, never its message.",
     "place": "Where it was raised: file and line.",
@@ -45,6 +48,15 @@ EVENTS: Final[Mapping[str, str]] = {
     "keys_unavailable": "The identity provider's keys could not be fetched. Known keys go on counting for a while.",
     "policies_refused": "The policy folder was changed to something that can't be used. The last good ones decide.",
     "linking_failed": "A round of linking failed. What was linked before stays; the next round tries again.",
+    "consents_failed": "The EHR's consents couldn't be read anew. Those known before hold; the next round tries again.",
+    "checkpoint_written": "Checkpoints of chains that grew are on the disk. Told at level `debug`.",
+    "checkpoint_failed": "Chains couldn't be looked at, or checkpoints not be written. It is tried again every second.",
+    "checkpoints_damaged": "A line of the checkpoint file can't be believed. Nothing is released.",
+    "chain_distrusted": "A chain is not what was witnessed. Nothing of its tenant is released.",
+    "alert_delivered": "A tenant's receiver has acknowledged an alert; `count` is how often it was sent.",
+    "alert_not_delivered": "It has not, yet; `reason` says why. It is sent again.",
+    "alerts_failed": "A bug while alerts were brought out. They stay where they are; the next round tries again.",
+    "alerts_have_no_receiver": "Nobody would hear of broken glass: the tenants file names no receiver. Alerts wait.",
     "library_logged": "A library logged something. Where, but not what: its message may carry values.",
 }
 """What each event means."""
@@ -65,6 +77,16 @@ row before. `portico audit show` prints rows as lines of JSON, `portico audit ve
         "## What verifying can find",
         "The first row of each chain that is",
         table(("Flaw", "Meaning"), _described(Flaw)),
+        "## What can be wrong with a checkpoint file",
+        """Each line is a JSON object, signed, that names the line before it by its SHA-256. The first line that is""",
+        table(("Flaw", "Meaning"), _described(LineFlaw)),
+        "## What an accounting of disclosures leaves out",
+        f"""An accounting reaches back {accounting().years} years. It lists every answer that told something about the
+patient, except those for these purposes of use.""",
+        table(
+            ("Purpose", "What", "Law"),
+            [(code(purpose), exemption.what, exemption.citation) for purpose, exemption in accounting().exempt.items()],
+        ),
     )
 
 
@@ -138,7 +160,7 @@ def _fields() -> Iterator[tuple[str, str]]:
     return ((code(name), described[name]) for name in names)
 
 
-def _described(cls: type[Outcome | Flaw]) -> Iterator[tuple[str, str]]:
+def _described(cls: type[Outcome | Flaw | LineFlaw]) -> Iterator[tuple[str, str]]:
     said = attribute_docstrings(cls)
     require([member.name for member in cls], said, f"member of {cls.__name__}")
     return ((code(member.value), said[member.name]) for member in cls)

@@ -23,6 +23,7 @@ _CONDITIONS: dict[str, tuple[str, Op]] = {
     "given": ("given", Op.PREFIX),
     "birthDate": ("birth_date", Op.IN),
     "identifier": ("identifier", Op.IN),
+    "mrn": ("mrn", Op.IN),
     "npi": ("npi", Op.IN),
     "startFrom": ("start", Op.FROM),
     "startBefore": ("start", Op.BEFORE),
@@ -33,7 +34,12 @@ _CONDITIONS: dict[str, tuple[str, Op]] = {
     "practitioner": ("practitioner", Op.IN),
     "provider": ("provider", Op.IN),
     "location": ("location", Op.IN),
+    "reviewed": ("reviewed", Op.IN),
+    "from": ("at", Op.FROM),
+    "until": ("at", Op.BEFORE),
 }
+_PERIOD = ("from", "until")
+"""Arguments of their own that are conditions nevertheless."""
 _DATES = frozenset({"birthDate", "createdFrom", "createdBefore"})
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -41,7 +47,7 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 def list_arguments(arguments: Mapping[str, Any]) -> ListArguments:
     """A connection's arguments. Raises `BadArgument` for a value out of range."""
     order = arguments.get("orderBy")
-    given = arguments.get("filter") or {}
+    given = {**(arguments.get("filter") or {}), **{name: arguments.get(name) for name in _PERIOD}}
     return ListArguments(
         first=arguments.get("first", DEFAULT_PAGE),
         after=arguments.get("after"),
@@ -64,8 +70,10 @@ def _condition(name: str, value: Any) -> Condition:
     match value:
         case datetime():
             if value.tzinfo is None:
-                raise BadArgument(f"filter.{name} needs an offset from UTC.")
+                raise BadArgument(f"{_called(name)} needs an offset from UTC.")
             values = (_instant(name, value),)
+        case bool():
+            values = (str(value).lower(),)
         case list():
             if not value:
                 raise BadArgument(f"filter.{name} must not be empty.")
@@ -79,7 +87,11 @@ def _instant(name: str, value: datetime) -> str:
     try:
         return instant(value)
     except OverflowError:
-        raise BadArgument(f"filter.{name} must lie in the years 1 to 9999 of UTC.") from None
+        raise BadArgument(f"{_called(name)} must lie in the years 1 to 9999 of UTC.") from None
+
+
+def _called(name: str) -> str:
+    return name if name in _PERIOD else f"filter.{name}"
 
 
 def _text(name: str, value: Any) -> str:

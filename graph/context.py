@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from aiodataloader import DataLoader
 from graphql.pyutils import Path
@@ -16,7 +16,9 @@ from graph.errors import Rendered, failed, schema_path, withheld
 from portico.access.guard import Masked, Released, Withheld
 from portico.records.errors import AuditUnavailable, CallerError, PolicyUnavailable, SourceError, StoreUnavailable
 from portico.records.references import RecordType
-from resolvers.edges import Edge
+from resolvers.accesses import accesses_of
+from resolvers.commands import Command
+from resolvers.edges import Edge, Via
 from resolvers.follow import follow_many, follow_one
 from resolvers.nodes import nodes
 from resolvers.pages import Connection, ListArguments
@@ -26,8 +28,18 @@ T = TypeVar("T")
 
 Loader = DataLoader[Any, Any]
 
+Found: TypeAlias = Connection | Released | CallerError | None
+
 FAIL_CLOSED = (PolicyUnavailable, StoreUnavailable, AuditUnavailable)
 """Failures of what decides and records: with one of them nothing at all is released."""
+
+
+class Place(Protocol):
+    """Where in the answer something is; graphql-core's `Path` is one."""
+
+    def as_list(self) -> list[str | int]:
+        """The response keys and row numbers from the root on."""
+
 
 FAILED: Final = object()
 """Stands for what a batch could not give."""
@@ -43,30 +55,46 @@ class Context:
     released: set[str] = field(default_factory=set)
     refusal: CallerError | None = None
     """Why nothing at all may be released, if so."""
-    projections: dict[int, Any] = field(default_factory=dict)
-    """How the executor reads parts, by the identity of what is selected of them."""
+    commanding: Callable[[str], Command] | None = None
+    """Makes the command of a name; None where nothing can be done."""
+    refused_command: tuple[str, str] | None = None
+    """The command that was not carried out, and why."""
+    faults: list[tuple[list[str | int], Exception]] = field(default_factory=list)
+    """What nobody foresaw, by path."""
     _loaders: dict[Hashable, Loader] = field(default_factory=dict)
     _under_way: Counter[RecordType] = field(default_factory=Counter)
     _arrivals: dict[RecordType, asyncio.Event] = field(default_factory=dict)
 
-    def withhold(self, path: Path, marker: Withheld) -> None:
+    def withhold(self, path: Place, marker: Withheld) -> None:
         """Note a value that is not released."""
         self.session.ledger.withheld.add(marker.coordinate)
         keys = path.as_list()
         rendered = withheld(marker, keys, self.session.ceiling.decision_id)
-        self.errors.setdefault((schema_path(keys), marker.coordinate), rendered)
+        self._note(marker.coordinate, keys, rendered)
 
-    def mask(self, path: Path, marker: Masked) -> None:
+    def mask(self, path: Place, marker: Masked) -> None:
         """Note a value that is released in part."""
         self.session.ledger.masked.add(marker.coordinate)
         self.masked.add(schema_path(path.as_list()))
 
-    def fail(self, path: Path, error: CallerError) -> None:
+    def fail(self, path: Place, error: CallerError) -> None:
         """Note a failure; one of the policies or the audit costs the whole answer, any other its own field."""
         if isinstance(error, FAIL_CLOSED):
             self.refusal = error
         keys = path.as_list()
-        self.errors.setdefault((schema_path(keys), error.code), failed(error, keys))
+        self._note(error.code, keys, failed(error, keys))
+
+    def _note(self, what: str, path: list[str | int], rendered: Rendered) -> None:
+        """Note an error once for each schema path: at its first row, whichever was come to first."""
+        place = (schema_path(path), what)
+        noted = self.errors.get(place)
+        if noted is None or path < noted["path"]:
+            self.errors[place] = rendered
+
+    def refuse(self, command: str, path: Place, error: CallerError) -> None:
+        """Note a command that was not carried out."""
+        self.refused_command = (command, str(error.details.get("reason", error.code)))
+        self.fail(path, error)
 
     async def settle(self, path: Path, work: Awaitable[T]) -> T | None:
         """The work's result; None, and the failure noted, where it has none."""
@@ -140,9 +168,18 @@ class Context:
         return loader
 
     def _batch(self, edge: Edge, arguments: ListArguments | None) -> Callable[[list[Released]], Any]:
-        async def load(parents: list[Released]) -> Sequence[Connection | Released | CallerError | None]:
-            if arguments is None:
-                return await follow_one(self.session, edge, parents)
-            return await follow_many(self.session, edge, parents, arguments)
+        async def load(parents: list[Released]) -> Sequence[Found]:
+            return await along(self.session, edge, parents, arguments)
 
         return load
+
+
+async def along(
+    session: Session, edge: Edge, parents: Sequence[Released], arguments: ListArguments | None
+) -> Sequence[Found]:
+    """What an edge leads to from each of these records: the one batch that every way of executing goes through."""
+    if arguments is None:
+        return await follow_one(session, edge, parents)
+    if edge.via is Via.TRAIL:
+        return await accesses_of(session, edge, parents, arguments)
+    return await follow_many(session, edge, parents, arguments)

@@ -19,6 +19,7 @@ from graphql import (
     InlineFragmentNode,
     IntValueNode,
     OperationDefinitionNode,
+    OperationType,
     SelectionSetNode,
     ValueNode,
     VariableNode,
@@ -41,6 +42,8 @@ class Budgets:
     aliases: int = 20
     roots: int = 10
     """Fields of the query root."""
+    commands: int = 1
+    """Fields of the mutation root."""
     selections: int = 500
     """Fields and fragments selected."""
     nodes: int = 10_000
@@ -59,6 +62,11 @@ class Cost:
     """Records, besides those of the list that this is a selection of."""
     per_row: int = 0
     """Records for each row of the list that this is a selection of; 0 where no rows are selected."""
+
+    @property
+    def commands(self) -> int:
+        """Commands, where this is what a mutation selects."""
+        return self.roots
 
     def beside(self, other: Cost) -> Cost:
         """Both of two selections."""
@@ -81,6 +89,8 @@ class Meter:
         }
         self._variables = variables
         self._budgets = budgets
+        self.sizing: set[str] = set()
+        """The variables on which the number of records depends, as far as was measured."""
         self._measured: dict[str, Cost] = {}
         self._open: set[str] = set()
 
@@ -88,7 +98,10 @@ class Meter:
         """Refuse an operation over a budget, and any fragment, used or not, that is over one or contains itself."""
         anywhere = ("depth", "aliases", "selections")
         once_known = () if self._variables is None else ("nodes",)
-        self._refuse_over(self._of(operation.selection_set), *anywhere, "roots", *once_known)
+        cost = self._of(operation.selection_set)
+        self._refuse_over(cost, *anywhere, "roots", *once_known)
+        if operation.operation is OperationType.MUTATION:
+            self._refuse_over(cost, "commands")
         for name in self._fragments:
             self._refuse_over(self._fragment(name), *anywhere)
 
@@ -156,6 +169,7 @@ class Meter:
         return len(values) if isinstance(values, list | tuple) else 1
 
     def _value(self, variable: VariableNode) -> object:
+        self.sizing.add(variable.name.value)
         return (self._variables or {}).get(variable.name.value)
 
 

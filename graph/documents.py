@@ -9,9 +9,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from graphql import (
+    DirectiveNode,
     DocumentNode,
     GraphQLError,
     GraphQLSchema,
@@ -19,8 +22,11 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     ValueNode,
+    VariableNode,
+    Visitor,
     parse,
     validate,
+    visit,
 )
 from graphql.execution import VariableValues, get_variable_values
 
@@ -40,6 +46,10 @@ from portico.records.exchange import GraphQLRequest
 ERRORS_LIMIT = 5
 """Errors that one refused document is told."""
 
+SIZES_LIMIT = 100
+"""Combinations of sizes that are remembered of one document."""
+
+_SUGGESTION = " Did you mean "
 _LITERAL = re.compile(r"\b(BlockString|String|Int|Float) '.*'", re.DOTALL)
 
 
@@ -50,6 +60,8 @@ class Document:
     node: DocumentNode
     operation: OperationDefinitionNode
     digest: str
+    conditions: tuple[str, ...] = ()
+    """The variables on which `@skip` and `@include` anywhere in it depend."""
 
     @property
     def name(self) -> str | None:
@@ -62,6 +74,17 @@ class _Judged:
     node: DocumentNode
     characters: int
     errors: tuple[Rendered, ...]
+    conditions: tuple[str, ...]
+    sizing: tuple[str, ...]
+    """The variables on which the number of records depends."""
+    affordable: set[Hashable] = field(default_factory=set)
+    """What those variables may come to, as far as was counted: sizes by operation."""
+
+    def sizes(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> Hashable:
+        """All that the number of records of an operation depends on."""
+        values = (variables.get(name) for name in self.sizing)
+        name = operation.name.value if operation.name else None
+        return (name, *((len(value),) if isinstance(value, list | tuple) else value for value in values))
 
 
 class Documents:
@@ -88,8 +111,17 @@ class Documents:
         if judged.errors:
             raise DocumentRefused(judged.errors)
         variables = self._variables(operation, request)
-        Meter(node, self._budgets, variables.coerced).check(operation)
-        return Document(node, operation, digest), variables
+        self._count(judged, operation, variables.coerced)
+        return Document(node, operation, digest, judged.conditions), variables
+
+    def _count(self, judged: _Judged, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> None:
+        """Refuse an operation whose lists could hold too many records; equal sizes are counted once."""
+        sizes = judged.sizes(operation, variables)
+        if sizes not in judged.affordable:
+            Meter(judged.node, self._budgets, variables).check(operation)
+            if len(judged.affordable) >= SIZES_LIMIT:
+                judged.affordable.clear()
+            judged.affordable.add(sizes)
 
     def _parse(self, text: str) -> DocumentNode:
         try:
@@ -108,7 +140,13 @@ class Documents:
         errors = validate(
             self._schema, node, max_errors=ERRORS_LIMIT, hide_suggestions=True, allow_empty_selection_sets=False
         )
-        return _Judged(node, characters, tuple(_without_value(error) for error in errors))
+        return _Judged(
+            node,
+            characters,
+            tuple(_without_value(error) for error in errors),
+            _conditions(node),
+            tuple(sorted(meter.sizing)),
+        )
 
     def _remember(self, digest: str, judged: _Judged) -> None:
         if digest not in self._known:
@@ -132,6 +170,19 @@ class Documents:
         return coerced
 
 
+def _conditions(node: DocumentNode) -> tuple[str, ...]:
+    """The variables that directives of the document are given, sorted."""
+    names: set[str] = set()
+
+    class Conditions(Visitor):
+        def enter_directive(self, directive: DirectiveNode, *_: object) -> None:
+            values = (argument.value for argument in directive.arguments or ())
+            names.update(value.name.value for value in values if isinstance(value, VariableNode))
+
+    visit(node, Conditions())
+    return tuple(sorted(names))
+
+
 def _operation(node: DocumentNode, request: GraphQLRequest) -> OperationDefinitionNode:
     name = request.operation_name
     operations = [definition for definition in node.definitions if isinstance(definition, OperationDefinitionNode)]
@@ -140,11 +191,11 @@ def _operation(node: DocumentNode, request: GraphQLRequest) -> OperationDefiniti
     chosen = [one for one in operations if name is None or (one.name and one.name.value == name)]
     if not chosen:
         raise DocumentRefused([render(OPERATION_FAILED, "The document has no operation of this name.")])
-    if all(one.operation is OperationType.QUERY for one in chosen):
-        return chosen[0]
-    if request.read_only:
+    if request.read_only and any(one.operation is not OperationType.QUERY for one in chosen):
         raise MethodRefused
-    raise DocumentRefused([render(OPERATION_FAILED, "Only queries can be executed here.")])
+    if any(one.operation is OperationType.SUBSCRIPTION for one in chosen):
+        raise DocumentRefused([render(OPERATION_FAILED, "Only queries and mutations can be executed here.")])
+    return chosen[0]
 
 
 def _without_literals(error: GraphQLSyntaxError) -> Rendered:
@@ -153,8 +204,12 @@ def _without_literals(error: GraphQLSyntaxError) -> Rendered:
 
 
 def _without_value(error: GraphQLError) -> Rendered:
-    """A validation error; one about a value (a scalar's own has no node) would repeat it in graphql-core's words."""
+    """A validation error; one about a value (a scalar's own has no node) would repeat it in graphql-core's words.
+
+    Some rules of graphql-core suggest something even where it is told not to.
+    """
     described = rendered(VALIDATION_FAILED, error)
+    described["message"] = error.message.partition(_SUGGESTION)[0]
     if not error.nodes or isinstance(error.nodes[0], ValueNode):
         described["message"] = "A value is not of the type that is needed here."
     return described

@@ -8,7 +8,7 @@ from typing import Any
 from graphql import GraphQLError
 
 from portico.access.guard import Withheld
-from portico.records.errors import CallerError, SourceError
+from portico.records.errors import CallerError, EgressRefused, SourceError
 
 WITHHELD = "UNAUTHORIZED_FIELD_OR_TYPE"
 PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
@@ -47,8 +47,10 @@ def withheld(marker: Withheld, path: list[str | int], decision_id: str) -> Rende
     """A value that policy withheld: one error for each schema path, whatever the number of rows.
 
     `decision_id` is the operation's: that of the record's own decision would tell one class of records from another,
-    and so who has a sensitivity label.
+    and so who has a sensitivity label. Where another authentication would do, the `challenge` is what a client passes
+    on to its identity provider (OpenID Connect's `acr_values` and `max_age`).
     """
+    challenge = {} if marker.challenge is None else {"challenge": marker.challenge.challenge()}
     described = render(
         WITHHELD,
         "Not released under the policy for this purpose of use.",
@@ -56,14 +58,17 @@ def withheld(marker: Withheld, path: list[str | int], decision_id: str) -> Rende
         coordinate=marker.coordinate,
         reason=marker.reason,
         decisionId=decision_id,
+        **challenge,
     )
     return {**described, "path": path}
 
 
 def failed(error: CallerError, path: list[str | int]) -> Rendered:
-    """What a caller may know of a failure at a path; a source's carries its name."""
+    """What a caller may know of a failure at a path; a source's carries its name, a refusal the policies' reason."""
     source = {"source": error.source} if isinstance(error, SourceError) else {}
-    return {**render(error.code, error.message, affectedPath=schema_path(path), **source), "path": path}
+    reason = {"reason": error.reason} if isinstance(error, EgressRefused) else {}
+    named = {"affectedPath": schema_path(path), **source, **reason, **error.details}
+    return {**render(error.code, error.message, **named), "path": path}
 
 
 def schema_path(path: Sequence[str | int]) -> str:

@@ -15,17 +15,16 @@ from typing import Any, TypeGuard, TypeVar
 
 import orjson
 from graphql import ExecutionResult, GraphQLError, execute
-from graphql.execution import Executor as CoreExecutor
-from graphql.execution import VariableValues
 
 from graph.context import Context
 from graph.cost import Budgets
 from graph.documents import Document, Documents
 from graph.errors import INTERNAL, DocumentRefused, Rendered, failed, render, rendered
-from graph.leaves import LeafExecutor
+from graph.levels import Levels
+from graph.plans import Bound, Plans
 from graph.reading import bind
 from graph.schema import GraphSchema
-from graph.selection import Selector
+from graph.selection import Selection, Selector
 from portico.access.decisions import Decisions, Tally
 from portico.access.guard import Guard
 from portico.access.principal import Caller
@@ -34,9 +33,11 @@ from portico.audit.trail import AuditTrail
 from portico.records.errors import AuditUnavailable, CallerError, DeadlineExceeded, MethodRefused
 from portico.records.exchange import Answer, GraphQLRequest
 from portico.records.references import RecordType, Tenant
+from resolvers.commands import Command, CommandStores
 from resolvers.ledger import LEDGER
+from resolvers.ports import Channel, Crosswalk
 from resolvers.seal import Seal
-from resolvers.session import Channel, Crosswalk, Session
+from resolvers.session import Session
 
 T = TypeVar("T")
 
@@ -57,10 +58,11 @@ class Parts:
     guard: Guard
     seal: Seal
     trail: AuditTrail
+    commands: CommandStores
     on_fault: Callable[[BaseException, str], None]
     budgets: Budgets = field(default_factory=Budgets)
-    executor_class: type[CoreExecutor[Any]] = LeafExecutor
-    """How the prepared document is walked; graphql-core's own `Executor` is the reference."""
+    planned: bool = True
+    """Whether queries are executed by their plans; graphql-core, which executes all else, is the reference."""
     explain: bool = False
     """Whether answers say how they came about (`extensions.portico`); for the demo."""
 
@@ -73,13 +75,19 @@ class Executor:
         self._schema = schema
         self._parts = parts
         self._documents = Documents(schema.core, parts.budgets)
+        self._plans = Plans(schema)
+        self._own: Mapping[RecordType, Channel] = dict.fromkeys(parts.commands.records.keys, parts.commands.records)
 
     async def answer(self, request: GraphQLRequest, caller: Caller) -> Answer:
         """The answer to a request; costs what its levels cost. Raises nothing but `MethodRefused`, which is HTTP's."""
         try:
             document, variables = self._documents.prepare(request)
-            context = Context(await self._session(document, variables, caller))
-            return await self._executed(context, document, request)
+            bound = self._plans.of(document, variables) if self._parts.planned else None
+            selection = (
+                Selector(self._schema, document.node, variables).walk(document) if bound is None else bound.selection
+            )
+            context = self._context(await self._session(selection, caller), document)
+            return await self._executed(context, document, request, bound)
         except DocumentRefused as refused:
             return Answer(orjson.dumps({"errors": refused.errors}), executed=False)
         except MethodRefused:
@@ -90,10 +98,21 @@ class Executor:
             self._parts.on_fault(error, caller.request_id)
             return Answer(orjson.dumps({"data": None, "errors": [_internal(caller.request_id)]}), executed=True)
 
-    async def _session(self, document: Document, variables: VariableValues, caller: Caller) -> Session:
+    def _context(self, session: Session, document: Document) -> Context:
+        def command(name: str) -> Command:
+            return Command(
+                name=name,
+                session=session,
+                stores=self._parts.commands,
+                operation=document.digest,
+                operation_name=document.name,
+            )
+
+        return Context(session, commanding=command)
+
+    async def _session(self, selection: Selection, caller: Caller) -> Session:
         """What the request needs, with what the ceiling denies already pruned."""
         tally = Tally()
-        selection = Selector(self._schema, document.node, variables).walk(document)
         ceiling = await _within(
             caller.deadline - AUDIT_RESERVE_SECONDS,
             self._parts.decisions.ceiling(caller, selection.coordinates(self._schema), tally),
@@ -101,7 +120,7 @@ class Executor:
         )
         return Session(
             caller=caller,
-            channels=self._parts.channels.get(caller.principal.tenant, {}),
+            channels={**self._parts.channels.get(caller.principal.tenant, {}), **self._own},
             crosswalk=self._parts.crosswalk,
             guard=self._parts.guard,
             decisions=self._parts.decisions,
@@ -110,20 +129,22 @@ class Executor:
             ceiling=ceiling,
             wanted=selection.wanted(self._schema, ceiling),
             tally=tally,
+            trail=self._parts.trail,
         )
 
-    async def _executed(self, context: Context, document: Document, request: GraphQLRequest) -> Answer:
+    async def _executed(
+        self, context: Context, document: Document, request: GraphQLRequest, bound: Bound | None
+    ) -> Answer:
         deadline = context.session.caller.deadline
         LEDGER.set(context.session.ledger)
-        result = await _within(
-            deadline - AUDIT_RESERVE_SECONDS, self._run(context, document, request), DeadlineExceeded()
-        )
+        run = self._run(context, document, request) if bound is None else Levels(context, bound).run()
+        data = await _within(deadline - AUDIT_RESERVE_SECONDS, run, DeadlineExceeded())
         if context.refusal is not None:
             raise context.refusal
-        errors = self._errors(context, result)
-        entry = _entry(context, document, empty=result.data is None)
+        errors = self._errors(context)
+        entry = _entry(context, document, empty=data is None)
         await _within(deadline, self._parts.trail.commit(entry), AuditUnavailable())
-        body: dict[str, Any] = {"data": result.data}
+        body: dict[str, Any] = {"data": data}
         if errors:
             body["errors"] = errors
         extensions = self._extensions(context)
@@ -131,8 +152,9 @@ class Executor:
             body["extensions"] = {"portico": extensions}
         return Answer(orjson.dumps(body), executed=True)
 
-    async def _run(self, context: Context, document: Document, request: GraphQLRequest) -> ExecutionResult:
-        result = execute(
+    async def _run(self, context: Context, document: Document, request: GraphQLRequest) -> dict[str, Any] | None:
+        """Executes what has no plan."""
+        executed = execute(
             self._schema.core,
             document.node,
             context_value=context,
@@ -140,25 +162,24 @@ class Executor:
             operation_name=document.name,
             hide_suggestions=True,
             is_awaitable=_is_awaitable,
-            executor_class=self._parts.executor_class,
         )
-        return result if isinstance(result, ExecutionResult) else await result
+        result = executed if isinstance(executed, ExecutionResult) else await executed
+        for error in result.errors or ():
+            context.faults.append((list(error.path or ()), error.original_error or error))
+        return result.data
 
-    def _errors(self, context: Context, result: ExecutionResult) -> list[Rendered]:
+    def _errors(self, context: Context) -> list[Rendered]:
         """Everything that has to be said, by path. What nobody foresaw is said without its words."""
         noted = sorted(context.errors.items())
-        unforeseen = [self._unforeseen(context, error) for error in result.errors or ()]
-        return [error for _, error in noted] + unforeseen
+        return [error for _, error in noted] + [self._unforeseen(context, *fault) for fault in context.faults]
 
-    def _unforeseen(self, context: Context, error: GraphQLError) -> Rendered:
-        original = error.original_error
-        if original is None:
+    def _unforeseen(self, context: Context, path: list[str | int], error: Exception) -> Rendered:
+        if isinstance(error, CallerError):
+            return failed(error, path)
+        if isinstance(error, GraphQLError) and error.original_error is None and error.nodes:
             return rendered("BAD_ARGUMENT", error)
-        path = list(error.path or ())
-        if isinstance(original, CallerError):
-            return failed(original, path)
         request_id = context.session.caller.request_id
-        self._parts.on_fault(original, request_id)
+        self._parts.on_fault(error, request_id)
         return {**_internal(request_id), "path": path}
 
     def _refused(self, error: CallerError, caller: Caller) -> Answer:
@@ -169,6 +190,9 @@ class Executor:
         extensions: dict[str, Any] = {}
         if context.masked:
             extensions["masked"] = sorted(context.masked)
+        notices = context.session.ledger.notices
+        if notices:
+            extensions["notices"] = [{"code": code, "text": text} for code, text in sorted(notices.items())]
         if self._parts.explain:
             session = context.session
             extensions["requestId"] = session.caller.request_id
@@ -202,6 +226,7 @@ def _entry(context: Context, document: Document, *, empty: bool) -> AuditEntry:
     session = context.session
     principal, ledger = session.caller.principal, session.ledger
     partial = bool(context.errors or ledger.masked)
+    command, refusal = context.refused_command or (None, None)
     return AuditEntry(
         tenant=principal.tenant,
         request_id=session.caller.request_id,
@@ -213,12 +238,15 @@ def _entry(context: Context, document: Document, *, empty: bool) -> AuditEntry:
         operation=document.digest,
         operation_name=document.name,
         patients=frozenset(ledger.patients),
+        labels=frozenset(ledger.labels),
         released=frozenset(context.released),
         masked=frozenset(ledger.masked),
         withheld=frozenset(ledger.withheld),
         sources=frozenset(ledger.sources),
         policy_revision=session.ceiling.revision,
         decision_ids=frozenset(session.tally.decision_ids),
-        outcome=Outcome.REFUSED if empty else Outcome.PARTIAL if partial else Outcome.RELEASED,
+        outcome=Outcome.REFUSED if empty or command else Outcome.PARTIAL if partial else Outcome.RELEASED,
+        command=command,
+        refusal=refusal,
         at=datetime.now(UTC),
     )

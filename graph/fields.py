@@ -23,6 +23,10 @@ ARGUMENTS = {
     "first": "How many rows at most, 0 to 100.",
     "after": "Go on after this cursor of the same list; null: from the beginning.",
     "filter": "Conditions that must all be met; null: none.",
+    "from_": "Recorded at this instant or later; null: from the beginning.",
+    "until": "Recorded before this instant; null: to this day.",
+    "patient": "A patient's opaque id.",
+    "input": "What to do.",
     "order_by": "What the rows are ordered by; ties by the record's id at its source.",
 }
 """What each argument means, wherever it stands."""
@@ -84,7 +88,7 @@ def edge(tag: Tag) -> Callable[[Callable[..., Any]], Any]:
 
 
 def root(tag: Tag) -> Callable[[Callable[..., Any]], Any]:
-    """A field of the query root. The records that it finds are decided by themselves."""
+    """A field of the query or the mutation root. The records that it leads to are decided by themselves."""
     return _declared(tag, Kind.ROOT)
 
 

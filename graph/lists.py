@@ -47,7 +47,8 @@ class PatientFilter:
     family: str | None = strawberry.field(default=None, description="Family name starts with this, in any case.")
     given: str | None = strawberry.field(default=None, description="A given name starts with this, in any case.")
     birth_date: PartialDate | None = strawberry.field(default=None, description="Born on this day, YYYY-MM-DD.")
-    identifier: str | None = strawberry.field(default=None, description="Has exactly this identifier (MRN, member).")
+    identifier: str | None = strawberry.field(default=None, description="Has exactly this identifier, of any kind.")
+    mrn: str | None = strawberry.field(default=None, description="Has exactly this medical record number.")
 
 
 @strawberry.input(description="Which practitioners.")
@@ -79,6 +80,13 @@ class SlotFilter:
     status: list[SlotStatus] | None = strawberry.field(default=None, description="Has one of these statuses.")
     practitioner: strawberry.ID | None = strawberry.field(default=None, description="Is with this practitioner.")
     location: strawberry.ID | None = strawberry.field(default=None, description="Is at this location.")
+
+
+@strawberry.input(description="Which emergency accesses.")
+class EmergencyAccessFilter:
+    """Conditions on emergency accesses, all of which must be met."""
+
+    reviewed: bool | None = strawberry.field(default=None, description="Somebody has looked into it, or nobody has.")
 
 
 @strawberry.input(description="Which encounters. A condition counts only where you may see what it is about.")

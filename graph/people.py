@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
+from graph.accesses import Access
+from graph.consent import Consent
+from graph.emergency import EmergencyAccess
 from graph.fields import edge, record, value
 from graph.lists import AppointmentFilter, ClaimFilter, Connection, EncounterFilter
 from graph.node import Node
 from graph.values import Address, Coding, HumanName, Identifier, PartialDate, Period, Provenance
-from graph.vocabulary import ClaimOrder, StartOrder
+from graph.vocabulary import ClaimOrder, EmergencyOrder, StartOrder
 from portico.access.tags import Tag
 from portico.records.types import Gender
 from resolvers.pages import DEFAULT_PAGE
@@ -120,6 +124,29 @@ class Patient(Node):
         order_by: StartOrder = StartOrder.START_ASC,
     ) -> Connection[Annotated[Encounter, strawberry.lazy("graph.care")]] | None:
         """Their encounters. One call to the EHR for all patients."""
+
+    @edge(Tag.ACCESS)
+    def accesses(
+        self,
+        first: int = DEFAULT_PAGE,
+        after: str | None = None,
+        from_: Annotated[dt.datetime | None, strawberry.argument(name="from")] = None,
+        until: dt.datetime | None = None,
+    ) -> Connection[Access] | None:
+        """Who was told something about them, newest first. One query of the audit trail for all patients."""
+
+    @edge(Tag.ACCESS)
+    def emergency_accesses(
+        self,
+        first: int = DEFAULT_PAGE,
+        after: str | None = None,
+        order_by: EmergencyOrder = EmergencyOrder.AT_DESC,
+    ) -> Connection[EmergencyAccess] | None:
+        """Who broke the glass for them. One query for all patients."""
+
+    @edge(Tag.COMMUNICATION)
+    def consents(self, first: int = DEFAULT_PAGE, after: str | None = None) -> Connection[Consent] | None:
+        """What they have said about who may see what of theirs, ended ones included. One query for each patient."""
 
     @edge(Tag.FINANCIAL)
     def claims(

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from typing import Annotated
+
 import strawberry
 
+from graph.accesses import Access
 from graph.billing import Claim
+from graph.emergency import EmergencyAccess
 from graph.fields import root
 from graph.lists import (
     AppointmentFilter,
     ClaimFilter,
     Connection,
+    EmergencyAccessFilter,
     PatientFilter,
     PractitionerFilter,
     SlotFilter,
@@ -18,7 +24,7 @@ from graph.node import Node
 from graph.operations import Source, Viewer
 from graph.people import Patient, Practitioner
 from graph.scheduling import Appointment, Slot
-from graph.vocabulary import ClaimOrder, PatientOrder, PractitionerOrder, StartOrder
+from graph.vocabulary import ClaimOrder, EmergencyOrder, PatientOrder, PractitionerOrder, StartOrder
 from portico.access.tags import Tag
 from resolvers.pages import DEFAULT_PAGE
 
@@ -104,6 +110,27 @@ class Query:
         order_by: PractitionerOrder = PractitionerOrder.FAMILY_ASC,
     ) -> Connection[Practitioner] | None:
         """The practitioners of the clinic group."""
+
+    @root(Tag.ACCESS)
+    def accesses(
+        self,
+        patient: strawberry.ID,
+        first: int = DEFAULT_PAGE,
+        after: str | None = None,
+        from_: Annotated[dt.datetime | None, strawberry.argument(name="from")] = None,
+        until: dt.datetime | None = None,
+    ) -> Connection[Access] | None:
+        """Who was told something about a patient, newest first, for those who may know that and no more of them."""
+
+    @root(Tag.ACCESS)
+    def emergency_accesses(
+        self,
+        first: int = DEFAULT_PAGE,
+        after: str | None = None,
+        filter: EmergencyAccessFilter | None = None,  # noqa: A002  the field's word in GraphQL
+        order_by: EmergencyOrder = EmergencyOrder.AT_DESC,
+    ) -> Connection[EmergencyAccess] | None:
+        """Who broke the glass for whom: the queue of those who look into it."""
 
     @root(Tag.OPERATIONAL)
     def sources(self) -> list[Source] | None:

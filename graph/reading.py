@@ -1,4 +1,6 @@
-"""How each field gets its value: from what the guard released, and from nothing else.
+"""How graphql-core gets each field's value: from what the guard released, and from nothing else.
+
+Queries are executed by their plans (`graph.plan`), which read the same releases; this serves all that has no plan.
 
 A value is a look into a released record. An edge is a seat in a batch. Neither sees a record of a source: an object
 that is no release of its type ends the field that led to it.
@@ -6,31 +8,26 @@ that is no release of its type ends the field that led to it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from operator import attrgetter
 from typing import Any
 
 from graphql import GraphQLField, GraphQLObjectType, GraphQLResolveInfo
-from graphql.pyutils import Path
 
+from graph.commands import COMMANDS
 from graph.context import Context
 from graph.fields import Kind
 from graph.roots import ROOTS
-from graph.schema import GraphSchema, definition_of, interface_types, is_part, kind_of, object_types
+from graph.schema import ROOT_TYPES, GraphSchema, definition_of, interface_types, is_part, kind_of, object_types
 from portico.access.guard import Masked, Released, Withheld
 from portico.access.tags import Coordinate
 from portico.records.references import RecordType
 from resolvers.edges import EDGES
 
 Reader = Callable[..., Any]
-Look = Callable[[Any, Any, Any], Any]
-"""Reads a field of a source, given the execution's context and the path (a part's fields need neither)."""
 
-LOOK = "portico-look"
-"""Where a field keeps its look, among its extensions."""
-
-PART = "portico-part"
-"""Where a type says that it is a part, among its extensions."""
+WAYS_IN: Mapping[str, Mapping[str, Reader]] = {"Query": ROOTS, "Mutation": COMMANDS}
+"""The readers of the root types' fields."""
 
 
 def bind(schema: GraphSchema) -> None:
@@ -40,9 +37,9 @@ def bind(schema: GraphSchema) -> None:
         if is_part(type_):
             _bind_part(type_)
             continue
-        if type_.name == "Query":
+        if type_.name in ROOT_TYPES:
             for name, field in type_.fields.items():
-                field.resolve = ROOTS[name]
+                field.resolve = WAYS_IN[type_.name][name]
         else:
             type_.is_type_of = _is_release(type_.name)
             for name, field in type_.fields.items():
@@ -61,54 +58,47 @@ def _is_release(type_name: str) -> Callable[[object, GraphQLResolveInfo[Context]
 
 
 def _bind_part(type_: GraphQLObjectType) -> None:
-    type_.extensions[PART] = True
     for field in type_.fields.values():
-        _bind_look(field, _part_look(attrgetter(definition_of(field).python_name)))
+        field.resolve = _part_reader(attrgetter(definition_of(field).python_name))
 
 
-def _part_look(read: Callable[[Any], Any]) -> Look:
-    return lambda source, _context, _path: read(source)
-
-
-def _bind_look(field: GraphQLField, look: Look) -> None:
-    """Bind a reader that needs no more than the context and the path, so that leaves can be read without ceremony."""
-    field.extensions[LOOK] = look
-    field.resolve = lambda source, info: look(source, info.context, info.path)
+def _part_reader(read: Callable[[Any], Any]) -> Reader:
+    return lambda source, _: read(source)
 
 
 def _bind_guarded(field: GraphQLField, type_name: str, coordinate: Coordinate) -> None:
     if coordinate.attribute == "id":
-        _bind_look(field, _id_look(coordinate.name))
+        field.resolve = _id_reader(coordinate.name)
     elif kind_of(field) is Kind.EDGE:
         field.resolve = _edge_reader(type_name, coordinate)
     else:
-        _bind_look(field, _value_look(coordinate))
+        field.resolve = _value_reader(coordinate)
 
 
-def _id_look(name: str) -> Look:
-    def look(source: Released, context: Context, _: Path) -> str:
-        context.released.add(name)
-        return context.session.global_id(source)
+def _id_reader(name: str) -> Reader:
+    def read(source: Released, info: GraphQLResolveInfo[Context]) -> str:
+        info.context.released.add(name)
+        return info.context.session.global_id(source)
 
-    return look
+    return read
 
 
-def _value_look(coordinate: Coordinate) -> Look:
+def _value_reader(coordinate: Coordinate) -> Reader:
     attribute, name = coordinate.attribute, coordinate.name
 
-    def look(source: Released, context: Context, path: Path) -> Any:
+    def read(source: Released, info: GraphQLResolveInfo[Context]) -> Any:
         value = source.values[attribute]
         kind = value.__class__
         if kind is Withheld:
-            context.withhold(path, value)
+            info.context.withhold(info.path, value)
             return None
         if kind is Masked:
-            context.mask(path, value)
+            info.context.mask(info.path, value)
             return value.value
-        context.released.add(name)
+        info.context.released.add(name)
         return value
 
-    return look
+    return read
 
 
 def _edge_reader(type_name: str, coordinate: Coordinate) -> Reader:

@@ -12,6 +12,7 @@ from graph.context import Context
 from portico.access.guard import Released
 from portico.records.errors import CallerError, SourceError
 from portico.records.references import RecordType
+from resolvers.accesses import accesses
 from resolvers.lists import list_records
 from resolvers.nodes import nodes
 from resolvers.operations import sources, viewer
@@ -65,6 +66,16 @@ async def _sources(_: object, info: GraphQLResolveInfo[Context]) -> list[Release
     return await context.settle(info.path, sources(context.session))
 
 
+def _accesses(_: object, info: GraphQLResolveInfo[Context], **arguments: Any) -> Awaitable[Connection | None] | None:
+    context = info.context
+    try:
+        understood = list_arguments(arguments)
+    except CallerError as error:
+        context.fail(info.path, error)
+        return None
+    return context.settle(info.path, accesses(context.session, arguments["patient"], understood))
+
+
 ROOTS: dict[str, Root] = {
     "viewer": _viewer,
     "node": _one(None),
@@ -78,5 +89,7 @@ ROOTS: dict[str, Root] = {
     "slots": _list(RecordType.SLOT),
     "practitioner": _one(RecordType.PRACTITIONER),
     "practitioners": _list(RecordType.PRACTITIONER),
+    "accesses": _accesses,
+    "emergencyAccesses": _list(RecordType.EMERGENCY_ACCESS),
     "sources": _sources,
 }

@@ -23,6 +23,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.field import StrawberryField
 
 from graph.fields import Guarded, Kind, Part
+from graph.mutations import Mutation
 from graph.query import Query
 from graph.values import SCALARS
 from portico.access.tags import Coordinate, Tag, TagTable
@@ -49,12 +50,16 @@ class GraphSchema:
     fields: TagTable
 
 
-def build(query: type = Query) -> GraphSchema:
-    """The schema below a query root.
+ROOT_TYPES = frozenset({"Query", "Mutation"})
+"""The types whose fields lead in; every other guarded type is one of records."""
+
+
+def build(query: type = Query, mutation: type | None = Mutation) -> GraphSchema:
+    """The schema below a query root and a mutation root.
 
     Raises `UntaggedCoordinate` if anything in it has no tag, `UnguardedWay` if a field leads around them.
     """
-    declared = strawberry.Schema(query=query, config=StrawberryConfig(scalar_map=SCALARS))
+    declared = strawberry.Schema(query=query, mutation=mutation, config=StrawberryConfig(scalar_map=SCALARS))
     # Strawberry's only handle to the graphql-core schema that it made.
     core = declared._schema  # noqa: SLF001
     fields = {

@@ -26,7 +26,7 @@ from graphql.execution import VariableValues, get_argument_values, get_directive
 
 from graph.arguments import list_arguments
 from graph.documents import Document
-from graph.schema import GraphSchema
+from graph.schema import ROOT_TYPES, GraphSchema
 from portico.access.decisions import Ceiling
 from portico.access.tags import Coordinate
 from portico.records.errors import BadArgument
@@ -34,6 +34,9 @@ from portico.records.references import By, RecordType
 from resolvers.criteria import revealed
 from resolvers.edges import EDGES, UNIQUE_KEYS, Via
 from resolvers.session import Wanted
+
+CEILINGS_LIMIT = 50
+"""Ceilings for which is remembered what a selection wants under them."""
 
 ALWAYS_THERE = frozenset({"id", "provenance"})
 """Attributes that come with every record, asked for or not."""
@@ -48,18 +51,30 @@ class Selection:
 
     fields: dict[str, set[str]] = field(default_factory=dict)
     criteria: dict[str, set[str]] = field(default_factory=dict)
+    _coordinates: list[tuple[str, Coordinate]] = field(default_factory=list)
+    _wanted: dict[frozenset[str], dict[RecordType, Wanted]] = field(default_factory=dict)
 
     def coordinates(self, schema: GraphSchema) -> list[tuple[str, Coordinate]]:
         """Every selected or judged coordinate, with its type's name."""
-        return [
-            (type_name, coordinate)
-            for type_name, coordinates in schema.tags.items()
-            for attribute, coordinate in coordinates.items()
-            if attribute in self.fields.get(type_name, ()) or attribute in self.criteria.get(type_name, ())
-        ]
+        if not self._coordinates:
+            self._coordinates = [
+                (type_name, coordinate)
+                for type_name, coordinates in schema.tags.items()
+                for attribute, coordinate in coordinates.items()
+                if attribute in self.fields.get(type_name, ()) or attribute in self.criteria.get(type_name, ())
+            ]
+        return self._coordinates
 
     def wanted(self, schema: GraphSchema, ceiling: Ceiling) -> dict[RecordType, Wanted]:
         """What to fetch and release of each type: nothing that the ceiling denies is asked of a source."""
+        wanted = self._wanted.get(ceiling.coordinates)
+        if wanted is None:
+            if len(self._wanted) >= CEILINGS_LIMIT:
+                self._wanted.clear()
+            wanted = self._wanted[ceiling.coordinates] = self._pruned(schema, ceiling)
+        return wanted
+
+    def _pruned(self, schema: GraphSchema, ceiling: Ceiling) -> dict[RecordType, Wanted]:
         needed: dict[RecordType, set[str]] = {}
         for type_name in self.fields.keys() | self.criteria.keys():
             type_ = RecordType(type_name)
@@ -96,7 +111,7 @@ class Selector:
 
     def walk(self, document: Document) -> Selection:
         """What the operation needs."""
-        root = self._schema.core.query_type
+        root = self._schema.core.get_root_type(document.operation.operation)
         if root is not None:
             self._set(document.operation.selection_set, root)
         return self._selection
@@ -109,10 +124,10 @@ class Selector:
                 self._field(node, parent)
             elif isinstance(node, InlineFragmentNode):
                 condition = node.type_condition
-                self._set(node.selection_set, self._type(condition.name.value) if condition else parent)
+                self._set(node.selection_set, self._narrowed(condition.name.value, parent) if condition else parent)
             elif isinstance(node, FragmentSpreadNode):
                 fragment = self._fragments[node.name.value]
-                self._set(fragment.selection_set, self._type(fragment.type_condition.name.value))
+                self._set(fragment.selection_set, self._narrowed(fragment.type_condition.name.value, parent))
 
     def _field(self, node: FieldNode, parent: GraphQLNamedType) -> None:
         name = node.name.value
@@ -122,7 +137,7 @@ class Selector:
         values = self._values(node, definition)
         for type_name in self._concrete(parent):
             coordinate = self._schema.fields.get(type_name, {}).get(name)
-            if coordinate is None or type_name == "Query":
+            if coordinate is None or type_name in ROOT_TYPES:
                 continue
             self._selection.fields.setdefault(type_name, set()).add(coordinate.attribute)
             edge = EDGES.get((RecordType(type_name), coordinate.attribute))
@@ -150,8 +165,10 @@ class Selector:
             return (parent.name,)
         return [type_.name for type_ in self._schema.core.get_possible_types(parent)]
 
-    def _type(self, name: str) -> GraphQLNamedType:
-        return self._schema.core.type_map[name]
+    def _narrowed(self, condition: str, parent: GraphQLNamedType) -> GraphQLNamedType:
+        """What a fragment is of: an interface's, on an object, is of that object alone."""
+        named = self._schema.core.type_map[condition]
+        return parent if isinstance(parent, GraphQLObjectType) else named
 
     def _included(self, node: SelectionNode) -> bool:
         skip = get_directive_values(GraphQLSkipDirective, node, self._variables)

@@ -98,6 +98,15 @@ class ClaimLine:
 
 
 @part
+class Accessor:
+    """Somebody who was told something."""
+
+    subject: str = about("The subject of their token, made fit to be shown.")
+    kind: str = about("person or service.")
+    roles: list[str] = about("The roles in which they asked.")
+
+
+@part
 class Provenance:
     """Where a record's values come from."""
 

@@ -8,11 +8,13 @@ import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
 from portico.access.tags import Tag
+from portico.records.consent import ConsentKind
 from portico.records.types import (
     AppointmentStatus,
     ClaimStatus,
     ClaimType,
     CoverageStatus,
+    EmergencyVerdict,
     EncounterStatus,
     Gender,
     SlotStatus,
@@ -50,6 +52,13 @@ class ClaimOrder(Enum):
     CREATED_DESC = ("created", True)
 
 
+class EmergencyOrder(Enum):
+    """Field of the search vocabulary, and whether descending."""
+
+    AT_ASC = ("at", False)
+    AT_DESC = ("at", True)
+
+
 def _enumerate(cls: type[Enum], description: str, **meanings: str) -> None:
     strawberry.enum(cls, description=description)
     definition: StrawberryEnumDefinition = vars(cls)["__strawberry_definition__"]
@@ -80,6 +89,26 @@ _enumerate(
     "How claims are ordered.",
     CREATED_ASC="By the day they were made, the earliest first.",
     CREATED_DESC="By the day they were made, the latest first.",
+)
+_enumerate(
+    EmergencyOrder,
+    "How emergency accesses are ordered.",
+    AT_ASC="By when they began, the earliest first.",
+    AT_DESC="By when they began, the latest first.",
+)
+_enumerate(
+    EmergencyVerdict,
+    "What a reviewer makes of an emergency access.",
+    JUSTIFIED="There was an emergency, and the access kept to it.",
+    UNJUSTIFIED="There was none, or the access went beyond it.",
+    INCONCLUSIVE="It can't be told.",
+)
+_enumerate(
+    ConsentKind,
+    "What a provision of a consent does. A denial outweighs any permit.",
+    PERMIT="It permits what it names; this counts where a permit is needed.",
+    DENY="It forbids what it names.",
+    OPT_IN="It makes a permit needed for what it names.",
 )
 _enumerate(
     Gender,
@@ -173,4 +202,5 @@ _enumerate(
     CLINICAL="Why a person is treated, and how.",
     COMMUNICATION="What was written to and from a person.",
     OPERATIONAL="How the systems behind the graph are doing, and which of them a value came from.",
+    ACCESS="Who was told something about a person, when, and why.",
 )

@@ -8,14 +8,21 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
 from portico.demo.children import DemoFailed
 from portico.demo.client import Refused
 from portico.demo.state import State
+
+if TYPE_CHECKING:
+    from portico.audit.checkpoint_file import CheckpointFile
+
+_DAY: Final = "%Y-%m-%d"
+
 
 app = typer.Typer(
     help="One guarded GraphQL graph over the systems that a clinic already runs.",
@@ -63,12 +70,16 @@ def token(
     purpose: Annotated[
         str | None, typer.Option(help="The only purpose of use that the token is to be good for.")
     ] = None,
+    acr: Annotated[
+        str | None, typer.Option(help="How they have signed in, if not as usual: aal1, aal2 or aal3.")
+    ] = None,
+    auth_age: Annotated[int | None, typer.Option(help="How many seconds ago; else just now.")] = None,
 ) -> None:
     """Print an access token of the running demo's identity provider, and nothing else."""
     from portico.demo.client import token as ask
 
     with _plainly():
-        typer.echo(ask(_state().running(), persona, purpose))
+        typer.echo(ask(_state().running(), persona, purpose, acr=acr, auth_age_seconds=auth_age))
 
 
 @app.command()
@@ -96,14 +107,76 @@ def check() -> None:
 
 @audit.command()
 def verify() -> None:
-    """Recompute every chain of the audit trail; name the first bad row of each, and fail if there is one."""
-    from portico import inspection
+    """Recompute every chain of the audit trail and hold it against its checkpoints; name what is wrong."""
+    from portico import checkpointing
 
     with _plainly():
-        reports = asyncio.run(inspection.chains(_database_url()))
-        for report in reports:
-            typer.echo(inspection.sentence(report))
-        raise typer.Exit(any(report.flaw for report in reports))
+        verification = asyncio.run(checkpointing.verify(_database_url(), _checkpoints()))
+        for told in verification.sentences:
+            typer.echo(told)
+        raise typer.Exit(not verification.sound)
+
+
+@audit.command()
+def checkpoint() -> None:
+    """Append a signed checkpoint of every chain that grew; fail for a chain that is not what was witnessed before."""
+    from portico import checkpointing
+
+    with _plainly():
+        left = asyncio.run(checkpointing.leave_checkpoint(_database_url(), _needed_checkpoints()))
+        for head in left.heads:
+            typer.echo(f"{head.tenant}: witnessed up to row {head.number}, hash {head.hash.hex()}")
+        for tenant, why in left.distrusted:
+            typer.echo(f"{tenant}: {why.value}", err=True)
+        raise typer.Exit(bool(left.distrusted))
+
+
+@audit.command("accept-gap")
+def accept_gap(
+    reason: Annotated[str, typer.Option(help="Why rows are gone, in one line, without anybody's name or data.")],
+) -> None:
+    """Sign that chains which lost rows, as by a restored backup, go on as they are; then the server releases again."""
+    from portico import checkpointing
+
+    with _plainly():
+        try:
+            gaps = asyncio.run(checkpointing.accept(_database_url(), _needed_checkpoints(), reason=reason))
+        except ValueError as error:
+            raise Refused(str(error)) from None
+        for gap in gaps:
+            typer.echo(checkpointing.gap_sentence(gap))
+        if not gaps:
+            typer.echo("every chain is what was witnessed")
+
+
+@audit.command()
+def disclosures(
+    patient: Annotated[str, typer.Option(help="A patient's id, as the graph shows it.")],
+    since: Annotated[
+        datetime | None, typer.Option("--from", formats=[_DAY], help="The first day, in UTC; else six years ago.")
+    ] = None,
+    until: Annotated[datetime | None, typer.Option(formats=[_DAY], help="The last day, in UTC.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every access, not only what 45 CFR 164.528 has accounted for.")
+    ] = False,
+    how: Annotated[
+        Literal["text", "json", "fhir"], typer.Option("--format", help="Lines of text, JSON or FHIR AuditEvents.")
+    ] = "text",
+) -> None:
+    """To whom a patient's data were disclosed, newest first, a line each. The reading itself is recorded, too."""
+    from portico import accounts
+
+    async def tell() -> None:
+        first, last = (day and day.replace(tzinfo=UTC) for day in (since, until))
+        period = accounts.period_of(
+            first, last and last + timedelta(days=1), everything=everything, now=datetime.now(UTC)
+        )
+        rows = accounts.disclosures(_database_url(), patient, secret=_secret(), period=period, everything=everything)
+        async for one in rows:
+            typer.echo(accounts.written(one, how))
+
+    with _plainly():
+        asyncio.run(tell())
 
 
 @audit.command()
@@ -172,6 +245,24 @@ def _secret() -> bytes:
 
     settings = Settings.load()
     return read_key(settings.secret_file or _state().key, demo=settings.demo or not settings.secret_file)
+
+
+def _checkpoints() -> CheckpointFile | None:
+    """The checkpoint file that the settings name, else the demo's, if it is its database that is looked at."""
+    from portico.checkpoint_settings import checkpoint_file, open_checkpoints
+    from portico.settings import Settings
+
+    settings, state = Settings.load(), _state()
+    if settings.database_url is None and settings.checkpoint_file is None:
+        return open_checkpoints(state.checkpoints, state.checkpoint_key, demo=True)
+    return checkpoint_file(settings)
+
+
+def _needed_checkpoints() -> CheckpointFile:
+    file = _checkpoints()
+    if file is None:
+        raise Refused("no checkpoint file is configured; set PORTICO_CHECKPOINT_FILE and PORTICO_CHECKPOINT_KEY_FILE")
+    return file
 
 
 @contextmanager

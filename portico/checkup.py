@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import asyncpg
 
 from portico.access.embedded import EmbeddedConfig, EmbeddedEngine
+from portico.checkpoint_settings import checkpoint_file
 from portico.records.errors import PorticoError
 from portico.secret_files import read_key
 from portico.settings import Settings
@@ -38,6 +40,7 @@ async def examine(settings: Settings) -> Sequence[Finding]:
             ("settings", _essentials),
             ("tenants", _tenants),
             ("secret", _secret),
+            ("checkpoints", _checkpoints),
             ("policies", _policies),
             ("database", _database),
         )
@@ -67,6 +70,13 @@ async def _tenants(settings: Settings) -> str:
 async def _secret(settings: Settings) -> str:
     if settings.secret_file:
         read_key(settings.secret_file, demo=settings.demo)
+    return ""
+
+
+async def _checkpoints(settings: Settings) -> str:
+    file = checkpoint_file(settings)
+    if file is not None:
+        await asyncio.to_thread(file.read, thorough=True)
     return ""
 
 

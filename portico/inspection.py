@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Final
@@ -11,7 +11,7 @@ from typing import Final
 import orjson
 
 from portico.audit.postgres import PostgresTrail, TrailConfig
-from portico.audit.trail import AuditRow, ChainReport
+from portico.audit.trail import AuditRow, ChainHead, ChainReport
 from portico.records.references import PatientId, RecordType, Tenant
 from portico.store.crosswalk import CrosswalkConfig, Unlinked
 from portico.store.database import Database, DatabaseConfig
@@ -23,10 +23,10 @@ _LINKED_TENANTS: Final = "select distinct tenant from portico.patient order by t
 _CANONICAL: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-async def chains(database_url: str) -> Sequence[ChainReport]:
-    """Every tenant's chain, recomputed."""
-    async with _database(database_url) as database, _trail(database) as trail:
-        return await trail.verify()
+async def chains(database_url: str, witnessed: Collection[ChainHead] = ()) -> Sequence[ChainReport]:
+    """Every tenant's chain, recomputed and held against the heads that were witnessed."""
+    async with opened_trail(database_url) as (_, trail):
+        return await trail.verify(witnessed=witnessed)
 
 
 async def sightings(database_url: str, patient: str, *, secret: bytes) -> Sequence[AuditRow]:
@@ -36,10 +36,9 @@ async def sightings(database_url: str, patient: str, *, secret: bytes) -> Sequen
     """
     seal = Seal(secret)
     found: list[AuditRow] = []
-    async with _database(database_url) as database, _trail(database) as trail:
-        for row in await database.fetch(_TENANTS):
-            tenant = Tenant(row["tenant"])
-            canonical = _canonical(seal, tenant, patient)
+    async with opened_trail(database_url) as (database, trail):
+        for tenant in await tenants(database):
+            canonical = canonical_id(seal, tenant, patient)
             found += await trail.seen(tenant, canonical) if canonical else ()
     return found
 
@@ -73,7 +72,13 @@ def line(row: AuditRow) -> bytes:
     return orjson.dumps({"number": row.number, "recorded_at": row.recorded_at, **entry})
 
 
-def _canonical(seal: Seal, tenant: Tenant, patient: str) -> PatientId | None:
+async def tenants(database: Database) -> Sequence[Tenant]:
+    """Everyone who has a chain."""
+    return [Tenant(row["tenant"]) for row in await database.fetch(_TENANTS)]
+
+
+def canonical_id(seal: Seal, tenant: Tenant, patient: str) -> PatientId | None:
+    """A patient's canonical id, from itself or from the opaque one that the graph shows in that tenant."""
     if _CANONICAL.fullmatch(patient):
         return PatientId(patient)
     match seal.open(("id", tenant), patient):
@@ -92,9 +97,11 @@ async def _database(url: str) -> AsyncIterator[Database]:
 
 
 @asynccontextmanager
-async def _trail(database: Database) -> AsyncIterator[PostgresTrail]:
-    trail = PostgresTrail(database, TrailConfig())
-    try:
-        yield trail
-    finally:
-        await trail.aclose()
+async def opened_trail(url: str) -> AsyncIterator[tuple[Database, PostgresTrail]]:
+    """The audit trail in a database, and the database."""
+    async with _database(url) as database:
+        trail = PostgresTrail(database, TrailConfig())
+        try:
+            yield database, trail
+        finally:
+            await trail.aclose()

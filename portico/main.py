@@ -32,7 +32,11 @@ from portico.access.embedded import EmbeddedConfig, EmbeddedEngine
 from portico.access.engine import PolicyEngine
 from portico.access.guard import Guard
 from portico.access.server import ServerConfig, ServerEngine
+from portico.alerts.dispatcher import Attempt, Dispatcher
+from portico.alerts.webhook import Webhook
 from portico.audit.postgres import PostgresTrail, TrailConfig
+from portico.audit.witness import WitnessConfig, WitnessedTrail
+from portico.checkpoint_settings import checkpoint_file
 from portico.edge.application import application
 from portico.edge.claims import TokenRules
 from portico.edge.endpoint import Limits
@@ -44,13 +48,17 @@ from portico.records.errors import PolicyUnavailable, PorticoError, StoreUnavail
 from portico.records.references import RecordType, SourceName, Tenant
 from portico.secret_files import read_key
 from portico.settings import Settings, SettingsRefused
+from portico.store.alerts import PostgresAlerts
 from portico.store.crosswalk import CrosswalkConfig
 from portico.store.database import Database, DatabaseConfig
 from portico.store.migration import migrate
 from portico.store.postgres import PostgresCrosswalk
+from portico.store.postgres_emergency import PostgresEmergencyAccesses
 from portico.tenants import SourceConfig, TenantConfig, load_tenants
+from resolvers.commands import CommandStores
 from resolvers.ledger import note_call
 from resolvers.linking import Linker, LinkingConfig
+from resolvers.own_records import OwnRecords
 from resolvers.seal import Seal
 
 _log = logs.logger()
@@ -106,7 +114,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         stack.push_async_callback(engine.aclose)
         database = await Database.open(DatabaseConfig(url=essentials.database_url.get_secret_value()))
         stack.push_async_callback(database.aclose)
-        trail = PostgresTrail(database, TrailConfig())
+        trail = _trail(database, settings)
         stack.push_async_callback(trail.aclose)
         crosswalk = PostgresCrosswalk(database, CrosswalkConfig())
         channels = {name: channels_of(tenant, settings, metrics) for name, tenant in tenants.items()}
@@ -125,19 +133,32 @@ async def house(settings: Settings) -> AsyncIterator[House]:
                 guard=Guard(decisions, schema.tags, mask_secret=secret),
                 seal=Seal(secret),
                 trail=trail,
+                commands=CommandStores(
+                    emergency=PostgresEmergencyAccesses(database),
+                    consents=crosswalk,
+                    records=OwnRecords(PostgresEmergencyAccesses(database), crosswalk, Seal(secret)),
+                ),
                 on_fault=_note_fault,
                 explain=settings.demo,
             ),
         )
-        linker = Linker(channels, crosswalk, LinkingConfig())
+        alerting = asyncio.create_task(_dispatcher(database, tenants).run())
+        stack.callback(alerting.cancel)
+        ages = {name: tenant.ages for name, tenant in tenants.items()}
+        linker = Linker(channels, crosswalk, LinkingConfig(ages=ages))
         linked = asyncio.Event()
         linking = asyncio.create_task(_keep_linking(linker, tenants, settings.link_interval_seconds, linked))
         stack.callback(linking.cancel)
+        consenting = asyncio.create_task(
+            _keep_consents_fresh(linker, tenants, settings.consent_interval_seconds, linked)
+        )
+        stack.callback(consenting.cancel)
 
         async def missing() -> Sequence[str]:
             absent = [] if linked.is_set() else ["links"]
             absent += [] if _decides(engine) else ["policy"]
             absent += [] if await _answers(database) else ["store"]
+            absent += ["checkpoints"] if isinstance(trail, WitnessedTrail) and not trail.sound else []
             return absent + ([] if await keys.ready() else ["keys"])
 
         issuer = Issuer(name=essentials.issuer, audience=essentials.audience, tenants=frozenset(tenants), keys=keys)
@@ -200,6 +221,16 @@ async def _serve(settings: Settings) -> None:
             operators.should_exit = True
 
 
+def _trail(database: Database, settings: Settings) -> PostgresTrail | WitnessedTrail:
+    """The audit trail, held against its checkpoints where the settings name a file for them."""
+    trail, file = PostgresTrail(database, TrailConfig()), checkpoint_file(settings)
+    if file is None:
+        return trail
+    witnessed = WitnessedTrail(trail, file, WitnessConfig(interval_seconds=settings.checkpoint_interval_seconds))
+    witnessed.watch()
+    return witnessed
+
+
 async def _engine(settings: Settings) -> PolicyEngine:
     if settings.opa_url is None:
         return await EmbeddedEngine.start(
@@ -226,7 +257,9 @@ def channels_of(tenant: TenantConfig, settings: Settings, metrics: Metrics | Non
         if make is None:
             raise SettingsRefused(f"{source.place}.kind: unknown {source.kind}; known are {', '.join(CONNECTORS)}")
         config = ChannelConfig(
-            timeout_seconds=settings.source_timeout_seconds, requests_per_second=source.requests_per_second
+            destination=source.kind,
+            timeout_seconds=settings.source_timeout_seconds,
+            requests_per_second=source.requests_per_second,
         )
         channels.append(Channel(make(name, tenant.name, source), config, on_call=heard))
     return tuple(channels)
@@ -243,6 +276,27 @@ def _served(channels: Sequence[Channel]) -> dict[RecordType, Channel]:
     return served
 
 
+def _dispatcher(database: Database, tenants: Mapping[Tenant, TenantConfig]) -> Dispatcher:
+    """What brings alerts to the tenants' receivers. Alerts of a tenant without one wait until it has one."""
+    receivers = {name: tenant.alerts for name, tenant in tenants.items() if tenant.alerts is not None}
+    for name in tenants.keys() - receivers.keys():
+        _log.warning("alerts_have_no_receiver", tenant=name)
+    return Dispatcher(
+        PostgresAlerts(database),
+        receivers,
+        Webhook(),
+        on_attempt=_note_attempt,
+        on_fault=lambda error: _log.error("alerts_failed", exc_info=error),
+    )
+
+
+def _note_attempt(attempt: Attempt) -> None:
+    if attempt.reason is None:
+        _log.info("alert_delivered", tenant=attempt.tenant, count=attempt.attempts)
+    else:
+        _log.warning("alert_not_delivered", tenant=attempt.tenant, reason=attempt.reason, count=attempt.attempts)
+
+
 async def _keep_linking(
     linker: Linker, tenants: Mapping[Tenant, TenantConfig], interval_seconds: float, linked: asyncio.Event
 ) -> None:
@@ -255,6 +309,20 @@ async def _keep_linking(
                 _log.warning("linking_failed", tenant=tenant, exception=type(error).__name__)
         linked.set()
         await asyncio.sleep(interval_seconds)
+
+
+async def _keep_consents_fresh(
+    linker: Linker, tenants: Mapping[Tenant, TenantConfig], interval_seconds: float, linked: asyncio.Event
+) -> None:
+    """Take over the EHR's consents every so often, from the first round of linking on."""
+    await linked.wait()
+    while True:
+        await asyncio.sleep(interval_seconds)
+        for tenant in tenants:
+            try:
+                await linker.refresh_consents(tenant)
+            except PorticoError as error:
+                _log.warning("consents_failed", tenant=tenant, exception=type(error).__name__)
 
 
 def _decides(engine: PolicyEngine) -> bool:

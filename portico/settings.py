@@ -142,6 +142,14 @@ class Settings(BaseSettings):
     """Origins of web pages that may ask from a browser, separated by commas, matched exactly. None by default."""
     link_interval_seconds: Annotated[int, Field(ge=5, le=86400)] = 300
     """How often patients are linked across the source systems."""
+    consent_interval_seconds: Annotated[int, Field(ge=5, le=3600)] = 15
+    """How often the EHR is asked for its consents between two rounds of linking."""
+    checkpoint_file: Path | None = None
+    """File outside of the database to which signed checkpoints of the audit chains are appended; without: none are."""
+    checkpoint_key_file: Path | None = None
+    """PEM file of the Ed25519 private key that signs checkpoints, and of the public keys of those before it."""
+    checkpoint_interval_seconds: Seconds = 300.0
+    """How often a checkpoint of every chain that grew is appended, and the chains are held against the last ones."""
     metrics_port: Port = 0
     """Loopback port of the Prometheus metrics; 0 turns them off."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -2,10 +2,21 @@
 
     [tenants.riverbend]
     name = "Riverbend Clinics"
+    time_zone = "America/Chicago"
     [tenants.riverbend.sources.ehr]
     kind = "fhir"
     url = "https://ehr.example.org/fhir"
     client_secret_file = "secrets/riverbend-ehr"
+
+    [tenants.riverbend.alerts]
+    url = "https://alerts.example.org/portico"
+    key_file = "secrets/riverbend-alerts"
+
+`time_zone`, `majority_age` and `adolescence_age` of a tenant say when its patients come of age, in which the day begins
+at midnight of the zone: `UTC`, 18 and 12 unless they are given.
+
+`alerts` names the webhook that hears of broken glass: its address, the file of the key (at least 32 bytes) with which
+alerts are signed, and as `allowed_networks` the private networks in which it may be.
 
 `kind` and `requests_per_second` (the vendor's rate limit, this process's share of it) are the same for every source.
 An option that ends in `_file` names a file, relative to this one, and stands for the secret in it. Which options there
@@ -16,6 +27,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import ipaddress
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -23,16 +35,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
+from portico.alerts.receiver import Network, Receiver
+from portico.records.ages import Ages
 from portico.records.references import SourceName, Tenant
-from portico.secret_files import read_secret
+from portico.secret_files import read_key, read_secret
 from portico.settings import SettingsRefused
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _SECRET: Final = re.compile(r"(.*_)?(secret|password|key|passphrase)")
 _FILE: Final = "_file"
+_AGE_LIMIT: Final = 30
 
 Option = str | int | float | bool | SecretStr
 Config = TypeVar("Config")
@@ -77,6 +93,10 @@ class TenantConfig:
     name: Tenant
     title: str
     sources: Mapping[SourceName, SourceConfig]
+    ages: Ages = field(default_factory=Ages)
+    """When its patients come of age."""
+    alerts: Receiver | None = None
+    """Where alerts go; None: nowhere yet, and they wait."""
 
 
 def load_tenants(path: Path, *, demo: bool) -> Mapping[Tenant, TenantConfig]:
@@ -104,11 +124,13 @@ def load_tenants(path: Path, *, demo: bool) -> Mapping[Tenant, TenantConfig]:
 def _tenant(name: str, table: Mapping[str, object], *, folder: Path, demo: bool) -> TenantConfig:
     place = f"tenants.{name}"
     _refuse_name(place, name)
-    _refuse_unknown(place, table, {"name", "sources"})
+    _refuse_unknown(place, table, {"name", "sources", "time_zone", "majority_age", "adolescence_age", "alerts"})
     sources = _table(table, "sources", place)
     return TenantConfig(
         name=Tenant(name),
         title=_text(table, "name", place),
+        ages=_ages(place, table),
+        alerts=_alerts(f"{place}.alerts", table["alerts"], folder=folder, demo=demo) if "alerts" in table else None,
         sources=MappingProxyType(
             {
                 SourceName(source): _source(
@@ -118,6 +140,50 @@ def _tenant(name: str, table: Mapping[str, object], *, folder: Path, demo: bool)
             }
         ),
     )
+
+
+def _alerts(place: str, table: object, *, folder: Path, demo: bool) -> Receiver:
+    if not isinstance(table, dict):
+        raise SettingsRefused(f"{place}: must be a table")
+    _refuse_unknown(place, table, {"url", "key_file", "allowed_networks"})
+    key = read_key(folder / _text(table, "key_file", place), demo=demo)
+    networks = table.get("allowed_networks", [])
+    if not isinstance(networks, list):
+        raise SettingsRefused(f"{place}.allowed_networks: must be a list of networks")
+    try:
+        allowed = tuple(_network(network) for network in networks)
+    except (TypeError, ValueError):
+        raise SettingsRefused(f"{place}.allowed_networks: must be networks such as 10.20.0.0/16") from None
+    try:
+        return Receiver(url=_text(table, "url", place), key=key, allowed_networks=allowed)
+    except ValueError as error:
+        raise SettingsRefused(f"{place}.url: {error}") from None
+
+
+def _network(text: object) -> Network:
+    if not isinstance(text, str):
+        raise TypeError
+    return ipaddress.ip_network(text)
+
+
+def _ages(place: str, table: Mapping[str, object]) -> Ages:
+    usual = Ages()
+    adolescence = _age(place, table, "adolescence_age", usual.adolescence_years)
+    majority = _age(place, table, "majority_age", usual.majority_years)
+    if adolescence > majority:
+        raise SettingsRefused(f"{place}.adolescence_age: must not be above majority_age")
+    try:
+        zone = ZoneInfo(_text(table, "time_zone", place)) if "time_zone" in table else usual.time_zone
+        return Ages(time_zone=zone, adolescence_years=adolescence, majority_years=majority)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise SettingsRefused(f"{place}.time_zone: no such time zone; one is America/New_York") from None
+
+
+def _age(place: str, table: Mapping[str, object], key: str, usual: int) -> int:
+    years = table.get(key, usual)
+    if not isinstance(years, int) or isinstance(years, bool) or not 0 < years <= _AGE_LIMIT:
+        raise SettingsRefused(f"{place}.{key}: must be a whole number from 1 to {_AGE_LIMIT}")
+    return years
 
 
 def _source(place: str, table: Mapping[str, object], *, folder: Path, demo: bool) -> SourceConfig:

@@ -31,6 +31,7 @@ REVEALS: dict[RecordType, dict[str, str]] = {
         "given": "name",
         "birth_date": "birth_date",
         "identifier": "identifiers",
+        "mrn": "mrn",
     },
     RecordType.PRACTITIONER: {"family": "name", "given": "name", "npi": "npi"},
     RecordType.APPOINTMENT: {
@@ -43,6 +44,8 @@ REVEALS: dict[RecordType, dict[str, str]] = {
     RecordType.ENCOUNTER: {"start": "period", "status": "status"},
     RecordType.CLAIM: {"created": "created", "status": "status", "patient": "patient", "provider": "provider"},
     RecordType.COVERAGE: {"status": "status"},
+    RecordType.ACCESS: {"at": "at"},
+    RecordType.EMERGENCY_ACCESS: {"at": "at", "reviewed": "reviewed_at"},
 }
 """The attribute to which one needs the full right before one may filter or order by a field."""
 
@@ -60,22 +63,33 @@ def matches(record: Record, conditions: Sequence[Condition]) -> bool:
     return all(_meets(_text(record, condition.field), condition) for condition in conditions)
 
 
-def in_order(records: Iterable[tuple[Record, bool]], ordering: Ordering) -> list[Record]:
-    """The records in order, ties by id, those without the value last.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a record stands in an ordering: by its value, None where it has none that may be used, and by its id."""
 
-    Each comes with whether its value may be used; if not, it is as good as absent.
-    """
-    present: list[tuple[str, str, Record]] = []
-    absent: list[tuple[str, Record]] = []
-    for record, usable in records:
-        value = _text(record, ordering.field) if usable else None
-        if value is None:
-            absent.append((record.id.value, record))
-        else:
-            present.append((value, record.id.value, record))
-    present.sort(key=lambda row: row[:2], reverse=ordering.descending)
-    absent.sort(key=lambda row: row[0])
-    return [record for *_, record in present] + [record for _, record in absent]
+    id: str
+    value: str | None = None
+
+    @classmethod
+    def of(cls, record: Record, ordering: Ordering, *, usable: bool) -> Place:
+        """A record's place; a value that may not be used is as good as absent."""
+        return cls(record.id.value, _text(record, ordering.field) if usable else None)
+
+    def precedes(self, other: Place, ordering: Ordering) -> bool:
+        """Whether the other stands after this one: ties go by id, records without the value come last."""
+        if self.value is None or other.value is None:
+            return (self.value is None, self.id) < (other.value is None, other.id)
+        here, there = (self.value, self.id), (other.value, other.id)
+        return there < here if ordering.descending else here < there
+
+
+def in_order(records: Iterable[tuple[Record, bool]], ordering: Ordering) -> list[tuple[Record, Place]]:
+    """The records in order, each with its place. Each comes with whether its value may be used."""
+    placed = [(record, Place.of(record, ordering, usable=usable)) for record, usable in records]
+    present = [row for row in placed if row[1].value is not None]
+    present.sort(key=lambda row: (row[1].value or "", row[1].id), reverse=ordering.descending)
+    absent = sorted((row for row in placed if row[1].value is None), key=lambda row: row[1].id)
+    return [*present, *absent]
 
 
 def instant(moment: datetime) -> str:

@@ -21,6 +21,8 @@ class Via(StrEnum):
     """The parent's attribute of the edge's name, a `Reference`."""
     VISIT = "visit"
     """The parent's visit number."""
+    TRAIL = "trail"
+    """The parent's patient, in Portico's own audit trail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class Edge:
                 return self.name
             case Via.VISIT:
                 return "visit"
+            case Via.TRAIL:
+                return None
 
 
 _P, _R = RecordType.PATIENT, RecordType
@@ -57,6 +61,9 @@ EDGES: dict[tuple[RecordType, str], Edge] = {
         Edge(_P, "claims", _R.CLAIM, Via.PATIENT, many=True),
         Edge(_P, "coverages", _R.COVERAGE, Via.PATIENT, many=True),
         Edge(_P, "care_team", _R.CARE_TEAM_MEMBER, Via.PATIENT, many=True),
+        Edge(_P, "accesses", _R.ACCESS, Via.TRAIL, many=True),
+        Edge(_P, "emergency_accesses", _R.EMERGENCY_ACCESS, Via.PATIENT, many=True),
+        Edge(_P, "consents", _R.CONSENT, Via.PATIENT, many=True),
         Edge(_P, "general_practitioner", _R.PRACTITIONER, Via.REFERENCE),
         Edge(_P, "managing_organization", _R.ORGANIZATION, Via.REFERENCE),
         Edge(_R.CARE_TEAM_MEMBER, "practitioner", _R.PRACTITIONER, Via.REFERENCE),
@@ -83,8 +90,11 @@ EDGES: dict[tuple[RecordType, str], Edge] = {
 }
 
 ABOUT_PATIENTS = frozenset(
-    {_P, _R.APPOINTMENT, _R.ENCOUNTER, _R.CLAIM, _R.COVERAGE, _R.CARE_TEAM_MEMBER},
-)
+    {
+        _P, _R.APPOINTMENT, _R.ENCOUNTER, _R.CLAIM, _R.COVERAGE, _R.CARE_TEAM_MEMBER, _R.ACCESS, _R.EMERGENCY_ACCESS,
+        _R.CONSENT,
+    },
+)  # fmt: skip
 """The types whose records are about a patient. One of these without a patient is about nobody we know."""
 
 UNIQUE_KEYS: dict[RecordType, dict[By, str]] = {

@@ -7,19 +7,19 @@ for each source (in chunks of its limit), one query for who they are about, one 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
-from portico.access.decisions import DecisionClass
+from portico.access.decisions import NOBODY
 from portico.access.guard import Case, Released
 from portico.records.errors import BadArgument, CallerError, SourceError, SourceInvalid
 from portico.records.references import By, PatientId, RecordId, RecordType, Reference
 from portico.records.search import Condition
 from portico.records.types import Record
-from resolvers.criteria import in_order, matches, revealed
+from resolvers.criteria import Place, in_order, matches, revealed
 from resolvers.edges import ABOUT_PATIENTS, Edge, Via
 from resolvers.pages import Connection, Cursors, ListArguments, connection
-from resolvers.session import Session
+from resolvers.session import Session, ids_at
 from resolvers.translation import translated
 
 Key = tuple[By, str]
@@ -79,9 +79,9 @@ async def follow_many(
 
 @dataclass(frozen=True, slots=True)
 class _Chosen:
-    """The cases of one parent's page, in order."""
+    """The cases of one parent's page, in order, each with its place."""
 
-    page: Sequence[Case]
+    page: Sequence[tuple[Case, Place]]
     more: bool
     cursors: Cursors
 
@@ -101,26 +101,28 @@ def _choose(cases: Sequence[Case], judge: _Judge, conditions: Sequence[Condition
     ordered = in_order(((record, judge.sortable[record.id]) for record in found), arguments.ordering)
     position = cursors.read()
     if position is not None:
-        ids = [record.id.value for record in ordered]
-        if position[0] not in ids:
-            raise BadArgument("after points at a record that is no longer in this list; start again.")
-        ordered = ordered[ids.index(position[0]) + 1 :]
-    page = [by_id[record.id] for record in ordered[: arguments.first]]
+        after = Place(*position)
+        ordered = [row for row in ordered if after.precedes(row[1], arguments.ordering)]
+    page = [(by_id[record.id], place) for record, place in ordered[: arguments.first]]
     return _Chosen(page, more=len(ordered) > len(page), cursors=cursors)
 
 
 async def _pages(session: Session, chosen: Sequence[_Chosen | CallerError]) -> list[Connection | CallerError]:
     """Release what was chosen for all parents at once, and give each its page."""
-    cases = [case for one in chosen if isinstance(one, _Chosen) for case in one.page]
+    cases = [case for one in chosen if isinstance(one, _Chosen) for case, _ in one.page]
     released = iter(await session.release(cases))
     pages: list[Connection | CallerError] = []
     for one in chosen:
         if not isinstance(one, _Chosen):
             pages.append(one)
             continue
-        rows = [(next(released), (case.record.id.value,)) for case in one.page]
+        rows = [(next(released), _position(place)) for _, place in one.page]
         pages.append(connection(rows, one.cursors, more=one.more))
     return pages
+
+
+def _position(place: Place) -> tuple[str, ...]:
+    return (place.id,) if place.value is None else (place.id, place.value)
 
 
 async def _in_full(
@@ -166,12 +168,18 @@ async def _noticeable_strangers(
     What they would not see even then leaves no trace, not even as an error.
     """
     strange = [
-        [replace(session.case(parent), record=case.record) for case in of_parent if _strange(parent, case)]
+        [_mistaken(session.case(parent), case) for case in of_parent if _strange(parent, case)]
         for parent, of_parent in zip(parents, reached, strict=True)
     ]
     mistaken = [case for of_parent in strange for case in of_parent]
     noticeable = {id(case) for case in await session.admitted(mistaken)} if mistaken else set()
     return [any(id(case) in noticeable for case in of_parent) for of_parent in strange]
+
+
+def _mistaken(parent: Case, stray: Case) -> Case:
+    """A record as if it were about its parent's patient, with every label that it has."""
+    facts = parent.facts._replace(labels=parent.facts.labels | stray.facts.labels)
+    return Case(stray.record, parent.patient, facts)
 
 
 def _strange(parent: Released, case: Case) -> bool:
@@ -207,12 +215,10 @@ async def _patient_keys(session: Session, edge: Edge, patients: Sequence[Patient
     source = session.channel(edge.target).source
     by = By.ID if edge.target is RecordType.PATIENT else By.PATIENT
     standings = await session.standings_of({patient for patient in patients if patient is not None})
-    classes = {
-        patient: DecisionClass(edge.target.value, standing.relationships) for patient, standing in standings.items()
-    }
+    classes = {patient: standing.facts.about(edge.target.value) for patient, standing in standings.items()}
     visible = await session.guard.admits(session.caller, set(classes.values()), session.tally)
     return [
-        [(by, id_) for id_ in standings[patient].sources.get(source, ())]
+        [(by, id_) for id_ in ids_at(standings[patient], source)]
         if patient in classes and classes[patient] in visible
         else []
         for patient in patients
@@ -223,7 +229,7 @@ async def _worthwhile(session: Session, edge: Edge, cases: Sequence[Case], keys:
     """Drop the keys of parents from which the caller may see no record of the target type anyway."""
     about_patients = edge.target in ABOUT_PATIENTS
     classes = [
-        DecisionClass(edge.target.value, case.relationships if about_patients else frozenset()) for case in cases
+        (session.facts_of(case.patient) if about_patients else NOBODY).about(edge.target.value) for case in cases
     ]
     visible = await session.guard.admits(session.caller, set(classes), session.tally)
     return [of_parent if class_ in visible else [] for class_, of_parent in zip(classes, keys, strict=True)]

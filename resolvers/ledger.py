@@ -23,9 +23,13 @@ class Ledger:
     """What the answer holds and took, for the audit row and the client: ids and names of fields, never values."""
 
     patients: set[PatientId] = field(default_factory=set)
+    labels: set[str] = field(default_factory=set)
+    """The sensitivity labels of what is told about them."""
     masked: set[str] = field(default_factory=set)
     withheld: set[str] = field(default_factory=set)
     sources: dict[SourceName, SourceUse] = field(default_factory=dict)
+    notices: dict[str, str] = field(default_factory=dict)
+    """Texts that must be said with what is released, by code."""
 
 
 LEDGER: ContextVar[Ledger] = ContextVar("ledger")

@@ -3,6 +3,9 @@
 Every patient of the identity source (the EHR) has a canonical id of their own, for good. A record of another source
 is linked to one of them only if it shares an identifier *and* agrees on name and birth date. Whatever is ambiguous
 or contradictory stays unlinked and is listed for a human being. Name and birth date alone never make a link.
+
+A record that its source merged into another keeps its canonical id and what is linked to it, but nothing follows it
+any more; nothing of it passes to the other by itself.
 """
 
 from __future__ import annotations
@@ -10,27 +13,30 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, Protocol, TypeAlias
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from types import MappingProxyType
+from typing import Final, Protocol, TypeVar
 from uuid import uuid4
 
+from portico.records.ages import Ages
+from portico.records.consent import Consent
 from portico.records.context import CallContext
 from portico.records.errors import SourceError, SourceInvalid
-from portico.records.people import Person, Relation
+from portico.records.people import Person, Relation, SensitiveVisit
 from portico.records.references import PatientId, SourceName, Tenant
-from portico.store.crosswalk import Assurance, Crosswalk, Link, LinkPlan, Reason, Rule, Unlinked, is_storable
-from resolvers.resemblance import (
-    PERSONAL,
-    Likeness,
-    Profile,
-    birth_date_likeness,
-    contradict,
-    family_likeness,
-    given_likeness,
-)
+from portico.store.crosswalk import Crosswalk, Link, LinkPlan, PersonFacts, Rule, Unlinked
+from portico.store.parties import is_storable
+from resolvers.register import Entry, Register
+from resolvers.resemblance import Profile
+
+T = TypeVar("T")
 
 EHR: Final = SourceName("ehr")
+
+_UNREADABLE: Final = "unreadable"
+"""In place of a text that can't be kept. It is no label and no id that anybody knows."""
 
 
 class Scanned(Protocol):
@@ -46,6 +52,12 @@ class Scanned(Protocol):
     def relations(self, call: CallContext) -> AsyncIterator[Relation]:
         """Every relation that the source vouches for."""
 
+    def consents(self, call: CallContext) -> AsyncIterator[Consent]:
+        """Every provision that the source knows of."""
+
+    def sensitive_visits(self, call: CallContext) -> AsyncIterator[SensitiveVisit]:
+        """Every labelled visit."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkingConfig:
@@ -53,6 +65,8 @@ class LinkingConfig:
 
     identity_source: SourceName = EHR
     scan_timeout_seconds: float = 120.0
+    ages: Mapping[Tenant, Ages] = field(default_factory=lambda: MappingProxyType({}))
+    """When each tenant's patients come of age; the defaults hold for those that aren't named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +86,8 @@ class Linker:
         self._channels = channels
         self._crosswalk = crosswalk
         self._config = config
+        self._consents_under_way: defaultdict[Tenant, asyncio.Lock] = defaultdict(asyncio.Lock)
+        """An older reading of a source's consents must not be written after a newer one."""
 
     async def run(self, tenant: Tenant) -> Linking:
         """Link everyone anew, at once for all readers.
@@ -79,46 +95,132 @@ class Linker:
         A source that fails keeps its links and relations as they were. Raises the identity source's `SourceError`
         where that one fails, and `StoreUnavailable`; either way nothing was changed. Cost: a scan of every source.
         """
-        channels = tuple(self._channels[tenant])
-        call = CallContext(
+        channels = self._channels[tenant]
+        call = self._call(tenant)
+        scans, failed = await _answers(channels, partial(_scan, call=call))
+        async with self._consents_under_way[tenant]:
+            heard = [channel for channel in channels if channel.source in scans]
+            consents, unheard = await _answers(heard, partial(_consents, call=call))
+            failed |= unheard
+            if self._config.identity_source in failed:
+                raise failed[self._config.identity_source]
+            plan = await self._write(tenant, {source: scans[source] for source in consents}, consents)
+        return Linking(plan=plan, failed=frozenset(failed))
+
+    async def refresh_consents(self, tenant: Tenant) -> None:
+        """Take over what the identity source knows of consents now, and nothing else of it.
+
+        Raises its `SourceError`, and `StoreUnavailable`; then what was known stays. Cost: one scan of its consents.
+        """
+        identity = [channel for channel in self._channels[tenant] if channel.source == self._config.identity_source]
+        async with self._consents_under_way[tenant]:
+            for channel in identity:
+                consents = await _consents(channel, self._call(tenant))
+                await self._crosswalk.replace_consents(tenant, {channel.source: consents})
+
+    async def _write(
+        self, tenant: Tenant, scans: Mapping[SourceName, _Scan], consents: Mapping[SourceName, Collection[Consent]]
+    ) -> LinkPlan:
+        people = {source: scan.people for source, scan in scans.items()}
+        ages = self._config.ages.get(tenant, Ages())
+
+        def plan(existing: Sequence[Link]) -> LinkPlan:
+            return link(people, existing, identity_source=self._config.identity_source)
+
+        return await self._crosswalk.synchronize(
+            tenant,
+            plan=plan,
+            relations={source: scan.relations for source, scan in scans.items()},
+            people={source: [_facts(one, ages) for one in known] for source, known in people.items()},
+            visits={source: scan.visits for source, scan in scans.items()},
+            consents=consents,
+        )
+
+    def _call(self, tenant: Tenant) -> CallContext:
+        return CallContext(
             tenant=tenant,
             trace_id=f"linking-{uuid4()}",
             deadline=time.monotonic() + self._config.scan_timeout_seconds,
             attributes=frozenset(),
         )
-        scans = await asyncio.gather(*(_scan(channel, call) for channel in channels))
-        people: dict[SourceName, Collection[Person]] = {}
-        relations: dict[SourceName, Collection[Relation]] = {}
-        failed: set[SourceName] = set()
-        for channel, scan in zip(channels, scans, strict=True):
-            if not isinstance(scan, SourceError):
-                people[channel.source], relations[channel.source] = scan
-            elif channel.source == self._config.identity_source:
-                raise scan
-            else:
-                failed.add(channel.source)
-
-        def plan(existing: Sequence[Link]) -> LinkPlan:
-            return link(people, existing, identity_source=self._config.identity_source)
-
-        planned = await self._crosswalk.synchronize(tenant, plan=plan, relations=relations)
-        return Linking(plan=planned, failed=frozenset(failed))
 
 
-async def _scan(channel: Scanned, call: CallContext) -> tuple[list[Person], list[Relation]] | SourceError:
-    """Everyone once, and every relation that names a party; what a source says in another's name is not believed."""
-    try:
-        people = {person.source_id: person async for person in channel.people(call)}
-        relations = [relation async for relation in channel.relations(call)]
-    except SourceError as error:
-        return error
-    speakers = {person.source for person in people.values()} | {relation.source for relation in relations}
+@dataclass(frozen=True, slots=True)
+class _Scan:
+    """All that one source tells, but for consents."""
+
+    people: Sequence[Person]
+    relations: Sequence[Relation]
+    visits: Sequence[SensitiveVisit]
+
+
+async def _answers(
+    channels: Iterable[Scanned], ask: Callable[[Scanned], Awaitable[T]]
+) -> tuple[dict[SourceName, T], dict[SourceName, SourceError]]:
+    """What each source answers, all asked at once, and how the others failed."""
+
+    async def one(channel: Scanned) -> T | SourceError:
+        try:
+            return await ask(channel)
+        except SourceError as error:
+            return error
+
+    asked = tuple(channels)
+    answers = dict(zip((channel.source for channel in asked), await asyncio.gather(*map(one, asked)), strict=True))
+    failed = {source: answer for source, answer in answers.items() if isinstance(answer, SourceError)}
+    return {source: answer for source, answer in answers.items() if not isinstance(answer, SourceError)}, failed
+
+
+async def _scan(channel: Scanned, call: CallContext) -> _Scan:
+    """Everyone once, and all that can be kept of them.
+
+    Raises `SourceInvalid` where the source tells something in another's name: it is not believed at all then.
+    """
+    people = {person.source_id: person async for person in channel.people(call)}
+    relations = [relation async for relation in channel.relations(call)]
+    visits = [visit async for visit in channel.sensitive_visits(call)]
+    speakers = {one.source for told in (people.values(), relations, visits) for one in told}
     if speakers - {channel.source}:
-        return SourceInvalid(channel.source)
-    return (
+        raise SourceInvalid(channel.source)
+    return _Scan(
         [person for person in people.values() if is_storable(person.source_id)],
         [relation for relation in relations if is_storable(relation.source_id) and is_storable(relation.party)],
+        [
+            replace(visit, labels=_kept(visit.labels))
+            for visit in visits
+            if is_storable(visit.source_id) and is_storable(visit.visit)
+        ],
     )
+
+
+async def _consents(channel: Scanned, call: CallContext) -> list[Consent]:
+    """A source's consents. Raises `SourceInvalid` where it tells one in another's name."""
+    consents = [consent async for consent in channel.consents(call)]
+    if any(consent.source != channel.source for consent in consents):
+        raise SourceInvalid(channel.source)
+    return [
+        consent if is_storable(consent.consent_id) else replace(consent, consent_id=_UNREADABLE)
+        for consent in consents
+        if is_storable(consent.source_id)
+    ]
+
+
+def _facts(person: Person, ages: Ages) -> PersonFacts:
+    replaced_by = person.replaced_by
+    return PersonFacts(
+        source_id=person.source_id,
+        labels=_kept(person.labels),
+        adolescent_at=ages.adolescent_at(person.birth_date),
+        adult_at=ages.adult_at(person.birth_date),
+        deceased=person.deceased or person.deceased_at is not None,
+        died_at=person.deceased_at,
+        replaced_by=replaced_by if replaced_by is None or is_storable(replaced_by) else _UNREADABLE,
+    )
+
+
+def _kept(labels: frozenset[str]) -> frozenset[str]:
+    """Labels as they can be kept; one that can't becomes one for which nobody is cleared."""
+    return frozenset(label if is_storable(label) else _UNREADABLE for label in labels)
 
 
 def new_patient_id(_: Person) -> PatientId:
@@ -135,20 +237,22 @@ def link(
 ) -> LinkPlan:
     """The links that these people call for, whatever the order in which they come.
 
-    Only canonical ids are taken over from existing links; every other link is judged anew. Two records of the
-    identity source that seem to be one person keep two canonical ids and are listed as possible duplicates.
+    Only canonical ids are taken over from existing links; every other link is judged anew, but for what is linked to
+    a patient who has been merged into another since. Two records of the identity source that seem to be one person
+    keep two canonical ids and are listed as possible duplicates.
     """
     ids = {
         old.source_id: old.patient for old in existing if old.source == identity_source and old.rule is Rule.IDENTITY
     }
-    register = _Register(
+    before = {(old.source, old.source_id): old.patient for old in existing}
+    register = Register(
         [
-            _Entry(Profile.of(person), ids.get(person.source_id) or mint(person))
+            Entry(Profile.of(person), ids.get(person.source_id) or mint(person))
             for person in sorted(people[identity_source], key=_source_id)
         ]
     )
     outcomes = [
-        register.place(Profile.of(person))
+        register.place(Profile.of(person), before=before.get((source, person.source_id)))
         for source in sorted(people)
         if source != identity_source
         for person in sorted(people[source], key=_source_id)
@@ -156,145 +260,12 @@ def link(
     return LinkPlan(
         sources=frozenset(people),
         links=(*register.identities(), *(found for found in outcomes if isinstance(found, Link))),
-        unlinked=(*register.duplicates(), *(left for left in outcomes if isinstance(left, Unlinked))),
+        unlinked=(
+            *register.merged(),
+            *register.duplicates(),
+            *(left for left in outcomes if isinstance(left, Unlinked)),
+        ),
     )
-
-
-_NameKey: TypeAlias = tuple[str, str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """A patient of the identity source under their canonical id."""
-
-    profile: Profile
-    patient: PatientId
-
-
-@dataclass(frozen=True, slots=True)
-class _Judgement:
-    """How a record compares with a patient with whom it shares an identifier: a rule to link by, or a reason not to."""
-
-    entry: _Entry
-    verdict: Rule | Reason
-
-
-class _Register:
-    """The patients of the identity source, to be found by identifier and by name and birth date."""
-
-    def __init__(self, entries: Sequence[_Entry]) -> None:
-        self._entries = entries
-        self._by_identifier: defaultdict[tuple[str, str], list[_Entry]] = defaultdict(list)
-        self._by_name: defaultdict[_NameKey | None, list[_Entry]] = defaultdict(list)
-        for entry in entries:
-            for identifier in entry.profile.identifiers:
-                self._by_identifier[identifier].append(entry)
-            if key := _name_key(entry.profile):
-                self._by_name[key].append(entry)
-
-    def identities(self) -> Iterator[Link]:
-        """Everyone's own record."""
-        for entry in self._entries:
-            person = entry.profile.person
-            yield Link(
-                source=person.source,
-                source_id=person.source_id,
-                patient=entry.patient,
-                assurance=Assurance.EXACT,
-                rule=Rule.IDENTITY,
-            )
-
-    def duplicates(self) -> Iterator[Unlinked]:
-        """Those who share name and birth date, or a personal identifier, with another."""
-        for entry in self._entries:
-            like = list(self._by_name.get(_name_key(entry.profile), ()))
-            for identifier in entry.profile.identifiers:
-                if identifier[0] in PERSONAL:
-                    like += self._by_identifier[identifier]
-            if others := {other.patient for other in like} - {entry.patient}:
-                yield _unlinked(entry.profile, Reason.POSSIBLE_DUPLICATE, others)
-
-    def place(self, profile: Profile) -> Link | Unlinked:
-        """The one patient whom a record of another source is about, or why that can't be said."""
-        shared = {key: found for key in profile.identifiers if (found := self._by_identifier.get(key))}
-        if not shared:
-            return self._without_identifier(profile)
-        everyone = {entry.patient: entry for found in shared.values() for entry in found}
-        agreed = set(everyone).intersection(*({entry.patient for entry in found} for found in shared.values()))
-        judged = [_judge(profile, everyone[patient], shared) for patient in sorted(agreed)]
-        fitting = [found for found in judged if isinstance(found.verdict, Rule)]
-        if len(fitting) == 1:
-            return _link(profile, fitting[0])
-        if fitting:
-            return _unlinked(profile, Reason.AMBIGUOUS, [found.entry.patient for found in fitting])
-        reasons = {found.verdict for found in judged} or {Reason.IDENTIFIER_CONFLICT}
-        reason = next(reason for reason in _WEIGHTIEST_FIRST if reason in reasons)
-        return _unlinked(profile, reason, everyone)
-
-    def _without_identifier(self, profile: Profile) -> Unlinked:
-        like = {entry.patient for entry in self._by_name.get(_name_key(profile), ())}
-        match len(like):
-            case 0:
-                return _unlinked(profile, Reason.NOT_IN_EHR, ())
-            case 1:
-                return _unlinked(profile, Reason.NO_SHARED_IDENTIFIER, like)
-            case _:
-                return _unlinked(profile, Reason.AMBIGUOUS, like)
-
-
-_WEIGHTIEST_FIRST: Final = (Reason.IDENTIFIER_CONFLICT, Reason.BIRTH_DATE_MISMATCH, Reason.NAME_MISMATCH)
-
-_RULES: Final = {
-    (Likeness.SAME, Likeness.SAME): Rule.EXACT,
-    (Likeness.CLOSE, Likeness.SAME): Rule.CLOSE_NAME,
-    (Likeness.SAME, Likeness.CLOSE): Rule.CLOSE_BIRTH_DATE,
-}
-"""By the likeness of the names and of the birth dates: one slip is forgiven, two in different places are not."""
-
-
-def _judge(profile: Profile, entry: _Entry, shared: Collection[tuple[str, str]]) -> _Judgement:
-    """A slip is forgiven where a personal identifier is shared.
-
-    A family shares a member number, often a name, and now and then nearly a birthday: where only the member number is
-    shared, given name and birth date must be the same.
-    """
-    if contradict(profile, entry.profile):
-        return _Judgement(entry, Reason.IDENTIFIER_CONFLICT)
-    family, given = family_likeness(profile, entry.profile), given_likeness(profile, entry.profile)
-    birth_date = birth_date_likeness(profile, entry.profile)
-    personal = any(system in PERSONAL for system, _ in shared)
-    least = Likeness.CLOSE if personal else Likeness.SAME
-    if not family or given < least:
-        return _Judgement(entry, Reason.NAME_MISMATCH)
-    if birth_date < least:
-        return _Judgement(entry, Reason.BIRTH_DATE_MISMATCH)
-    return _Judgement(entry, _RULES.get((min(family, given), birth_date), Reason.BIRTH_DATE_MISMATCH))
-
-
-def _link(profile: Profile, found: _Judgement) -> Link:
-    rule = Rule(found.verdict)
-    return Link(
-        source=profile.person.source,
-        source_id=profile.person.source_id,
-        patient=found.entry.patient,
-        assurance=Assurance.EXACT if rule is Rule.EXACT else Assurance.CLOSE,
-        rule=rule,
-    )
-
-
-def _unlinked(profile: Profile, reason: Reason, candidates: Collection[PatientId]) -> Unlinked:
-    return Unlinked(
-        source=profile.person.source,
-        source_id=profile.person.source_id,
-        reason=reason,
-        candidates=tuple(sorted(candidates)),
-    )
-
-
-def _name_key(profile: Profile) -> _NameKey | None:
-    if profile.family and profile.given and profile.birth_date:
-        return "".join(profile.family), "".join(profile.given), profile.birth_date
-    return None
 
 
 def _source_id(person: Person) -> str:

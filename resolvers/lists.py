@@ -8,41 +8,49 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from portico.access.decisions import DecisionClass, Scope
+from portico.access.decisions import NOBODY, DecisionClass, Facts, Scope
 from portico.access.guard import Case
 from portico.access.principal import Principal, PrincipalKind
-from portico.records.errors import BadArgument
+from portico.records.consent import ConsentKind, Provision
+from portico.records.errors import BadArgument, ListTooSparse
 from portico.records.references import By, RecordType
 from portico.records.search import Condition, Hit, Op, Search
 from resolvers.criteria import Ordering, revealed
 from resolvers.edges import ABOUT_PATIENTS
 from resolvers.pages import EMPTY, PAGE_LIMIT, Connection, Cursors, ListArguments, connection
-from resolvers.session import STANDINGS_LIMIT, Session, Standing
+from resolvers.ports import Standing
+from resolvers.session import STANDINGS_LIMIT, Session, ids_at
 from resolvers.translation import translated
 
-ROUNDS_LIMIT = 10
-"""Source pages that one list may take to fill one page of its own."""
-
-SPARE_ROWS = 10
-"""Rows asked for besides a page: one tells whether more follow, the others stand in for rows that may not be seen."""
+SOURCE_PAGES_LIMIT = 50
+"""Pages of a source that one list may look through to fill one of its own."""
 
 SAME_ORGANIZATION = "same_organization"
 KNOWN_RELATIONSHIPS = ("self", "guardian", "care_team", "scheduled", SAME_ORGANIZATION)
 
+WILLING = frozenset({Provision(kind=ConsentKind.PERMIT)})
+"""The consent of a patient who permits everything."""
+
 Row = tuple[Case, Hit]
+
+
+def rows_for(first: int) -> int:
+    """Rows to ask for: a page, one that tells whether more follow, and some that stand in for rows unseen."""
+    return first + min(10, 4 + first // 4)
 
 
 async def list_records(session: Session, type_: RecordType, arguments: ListArguments) -> Connection:
     """One page of a list root. Cost: one decision, one query for the scope, one source call for a page.
 
-    A page is full or the last one. Only where `ROUNDS_LIMIT` pages of the source hold too little to see, it ends
-    early, and its end cursor goes on from there.
+    A page is full or the last one, and every cursor stands on a row of it. Raises `ListTooSparse` where
+    `SOURCE_PAGES_LIMIT` pages of the source hold too little that may be seen to tell which of the two it is.
     """
     cursors = Cursors(session.seal, session.caller, lambda: (type_.value,), arguments)
     position = cursors.read()
     scope = await session.scope(type_)
     few = await _few(session, type_, scope)
-    await session.foresee([*_possible(type_, scope), *(standing.relationships for standing in few or ())])
+    near = (standing.facts for standing in few or ())
+    await session.foresee([*_possible(type_, scope), *near], also=_classes(type_, scope))
     if scope.empty or not await _may_reveal(session, type_, scope, arguments.conditions):
         return EMPTY
     narrowed = _narrowed(session, type_, scope, few, await translated(session, type_, arguments.conditions))
@@ -56,30 +64,29 @@ async def list_records(session: Session, type_: RecordType, arguments: ListArgum
         where=narrowed,
         order=ordering.field,
         descending=ordering.descending,
-        limit=arguments.first + SPARE_ROWS,
+        limit=rows_for(arguments.first),
         after=None if position is None else position[1],
     )
-    rows, unseen = await _visible_rows(session, search, revealed(type_, arguments.conditions, ordering), arguments)
+    rows = await _visible_rows(session, search, revealed(type_, arguments.conditions, ordering), arguments)
     page = rows[: arguments.first]
     released = await session.release([case for case, _ in page])
     return connection(
         ((release, (ordering.field, hit.position)) for release, (_, hit) in zip(released, page, strict=True)),
         cursors,
-        more=len(rows) > len(page) or unseen is not None,
-        end=None if unseen is None else cursors.make((ordering.field, unseen)),
+        more=len(rows) > len(page),
     )
 
 
 async def _visible_rows(
     session: Session, search: Search, attributes: frozenset[str], arguments: ListArguments
-) -> tuple[list[Row], str | None]:
-    """Rows that may be seen, in order, more than a page if there are so many; else where looking was given up, if so.
+) -> list[Row]:
+    """Rows that may be seen, in order: more than a page, or all that are left.
 
     A row of which the caller may not know in full what the criteria reveal (`attributes`) is none of them.
     """
     rows: list[Row] = []
     coordinates = [session.tags[search.type.value][attribute] for attribute in attributes]
-    for _ in range(ROUNDS_LIMIT):
+    for _ in range(SOURCE_PAGES_LIMIT):
         page = await session.search(search)
         for hit in page.hits:
             session.learn(hit.record, By.ID)
@@ -92,9 +99,9 @@ async def _visible_rows(
             if known and case.record.id in seen
         ]
         if len(rows) > arguments.first or not page.more:
-            return rows, None
+            return rows
         search = replace(search, after=page.hits[-1].position, limit=PAGE_LIMIT)
-    return rows, search.after
+    raise ListTooSparse
 
 
 async def _may_reveal(session: Session, type_: RecordType, scope: Scope, conditions: Sequence[Condition]) -> bool:
@@ -125,15 +132,25 @@ async def _in_full_for_some(session: Session, type_: RecordType, scope: Scope, a
 
 
 def _classes(type_: RecordType, scope: Scope) -> list[DecisionClass]:
-    return [DecisionClass(type_.value, relationships) for relationships in _possible(type_, scope)]
+    """What rows of a scope can be like at best: of patients who have said nothing, and of those who permit everything.
+
+    Only a patient who permits it can be found for a purpose that needs a permit.
+    """
+    possible = _possible(type_, scope)
+    willing = [facts._replace(consent=WILLING) for facts in possible if type_ in ABOUT_PATIENTS]
+    return [facts.about(type_.value) for facts in (*possible, *willing)]
 
 
-def _possible(type_: RecordType, scope: Scope) -> list[frozenset[str]]:
-    """The relationships that rows of a scope can stand in: each by itself, none, and all at once."""
+def _possible(type_: RecordType, scope: Scope) -> list[Facts]:
+    """How the patients of a scope can stand to the caller: in each relationship by itself, in none, and in all at once.
+
+    Nobody is anything else to themselves.
+    """
     if type_ not in ABOUT_PATIENTS:
-        return [frozenset()]
+        return [NOBODY]
     names = KNOWN_RELATIONSHIPS if scope.everyone else sorted(scope.relationships)
-    return [*(frozenset({name}) for name in names), frozenset(), frozenset(names)]
+    together = frozenset(names) - {"self"}
+    return [Facts(related) for related in (*(frozenset({name}) for name in names), frozenset[str](), together)]
 
 
 async def _few(session: Session, type_: RecordType, scope: Scope) -> Sequence[Standing] | None:
@@ -173,6 +190,7 @@ def _conceivable(principal: Principal) -> set[str]:
     claimed = {
         "self": bool(principal.patients),
         "guardian": principal.kind is PrincipalKind.PERSON,
+        "emergency": principal.kind is PrincipalKind.PERSON,
         "care_team": principal.npi is not None,
         "scheduled": principal.npi is not None,
         SAME_ORGANIZATION: principal.organization is not None,
@@ -184,7 +202,7 @@ def _of_patients(
     session: Session, type_: RecordType, standings: Sequence[Standing], conditions: tuple[Condition, ...]
 ) -> tuple[Condition, ...] | None:
     source = session.channel(type_).source
-    in_scope = {id_ for standing in standings for id_ in standing.sources.get(source, ())}
+    in_scope = {id_ for standing in standings for id_ in ids_at(standing, source)}
     kept: list[Condition] = []
     for condition in conditions:
         if condition.field == "patient":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from portico.access.decisions import DecisionClass
 from portico.access.guard import Released
 from portico.records.errors import SourceError
 from portico.records.references import By, PatientId, RecordId, RecordType
@@ -36,7 +35,7 @@ async def _patients(
     """Patients by canonical id; a source is asked only for those of whom anything may be seen."""
     source = session.channel(type_).source
     standings = await session.standings_of([PatientId(id_.value) for id_ in ids])
-    classes = {patient: DecisionClass(type_.value, standing.relationships) for patient, standing in standings.items()}
+    classes = {patient: standing.facts.about(type_.value) for patient, standing in standings.items()}
     visible = await session.guard.admits(session.caller, set(classes.values()), session.tally)
     keys = {
         key: RecordId(type_, id_.source, id_.value)

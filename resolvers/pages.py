@@ -22,7 +22,7 @@ PAGE_LIMIT = 100
 DEFAULT_PAGE = 20
 
 CURSOR_STEP_BYTES = 128
-"""What a cursor holds is filled up to a multiple of this."""
+"""What a cursor holds is filled up to a multiple of this, so that it doesn't tell how long an id at the source is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Cursors:
     arguments: ListArguments
 
     def make(self, position: tuple[str, ...]) -> str:
-        """The cursor of a position. Its length says next to nothing: a position may count rows that were not shown."""
+        """The cursor of a position: the same each time, for it is sealed without chance."""
         text = json.dumps(position, ensure_ascii=False)
         return self.seal.seal(self._meant_for, (text.ljust(-(-len(text) // CURSOR_STEP_BYTES) * CURSOR_STEP_BYTES),))
 
@@ -92,11 +92,10 @@ class ReleasedEdge:
 
 @dataclass(frozen=True, slots=True)
 class PageInfo:
-    """Relay's PageInfo; lists are read forwards. `end` is where to go on, if that is not after the last row."""
+    """Relay's PageInfo; lists are read forwards."""
 
     rows: tuple[ReleasedEdge, ...]
     has_next_page: bool
-    end: str | None = None
     has_previous_page: bool = False
 
     @property
@@ -106,8 +105,8 @@ class PageInfo:
 
     @property
     def end_cursor(self) -> str | None:
-        """Where to go on."""
-        return self.end or (self.rows[-1].cursor if self.rows else None)
+        """Where the last row stands."""
+        return self.rows[-1].cursor if self.rows else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +117,10 @@ class Connection:
     page_info: PageInfo
 
 
-def connection(
-    rows: Iterable[tuple[Released | None, tuple[str, ...]]], cursors: Cursors, *, more: bool, end: str | None = None
-) -> Connection:
+def connection(rows: Iterable[tuple[Released | None, tuple[str, ...]]], cursors: Cursors, *, more: bool) -> Connection:
     """A page of those rows that were released, each with its position."""
     edges = tuple(ReleasedEdge(node, position, cursors) for node, position in rows if node is not None)
-    return Connection(edges, PageInfo(edges, has_next_page=more, end=end))
+    return Connection(edges, PageInfo(edges, has_next_page=more))
 
 
 EMPTY = Connection((), PageInfo((), has_next_page=False))

@@ -10,84 +10,32 @@ from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from portico.access.decisions import Ceiling, DecisionClass, Decisions, Scope, Tally
+from portico.access.decisions import NOBODY, Ceiling, DecisionClass, Decisions, Facts, Scope, Tally
 from portico.access.guard import Case, Guard, Released
-from portico.access.principal import Caller, Principal
-from portico.access.tags import TagTable
+from portico.access.principal import Caller
+from portico.access.tags import ALL_TAGS, Tag, TagTable
+from portico.audit.trail import AuditTrail
+from portico.records import sensitivity
 from portico.records.context import CallContext
-from portico.records.errors import SourceUnavailable, StoreUnavailable
-from portico.records.references import By, PatientId, RecordId, RecordType, SourceName
+from portico.records.errors import EgressRefused, SourceUnavailable, StoreUnavailable
+from portico.records.references import PORTICO, By, PatientId, RecordId, RecordType, SourceName
 from portico.records.search import Page, Search
 from portico.records.types import Record
 from resolvers.edges import ABOUT_PATIENTS, UNIQUE_KEYS
 from resolvers.ledger import Ledger
+from resolvers.payloads import told_by_keys, told_by_search
+from resolvers.ports import Channel, Crosswalk, Standing
 from resolvers.seal import Seal
 
 T = TypeVar("T")
 
+_INHERITED_BY = dict.fromkeys(sensitivity.LABELLED, ("visit",))
+"""The attributes through which a record inherits labels: they are fetched whatever is selected."""
+
 STANDINGS_LIMIT = 1_000
 """Patients. A scope of relationships with more is not pushed into a source as a list of ids."""
-
-
-class Standing(Protocol):
-    """A patient, how the caller stands to them, and their ids in every source."""
-
-    @property
-    def patient(self) -> PatientId:
-        """The canonical id."""
-
-    @property
-    def relationships(self) -> frozenset[str]:
-        """`self`, `guardian`, `care_team`, `scheduled`, `same_organization`; empty: none."""
-
-    @property
-    def sources(self) -> Mapping[SourceName, tuple[str, ...]]:
-        """The patient's ids in each source that knows them."""
-
-
-class Crosswalk(Protocol):
-    """Who is who in which source, and who stands how to whom; one query a call. Always of the principal's tenant."""
-
-    async def standings(
-        self, principal: Principal, *, source: SourceName, source_ids: Collection[str], at: datetime
-    ) -> Mapping[str, Standing]:
-        """The standing of each linked patient of a source; those not linked are absent."""
-
-    async def standings_of(
-        self, principal: Principal, patients: Collection[PatientId], *, at: datetime
-    ) -> Mapping[PatientId, Standing]:
-        """The standing of each known patient."""
-
-    async def related(
-        self, principal: Principal, relationships: Collection[str], *, at: datetime, limit: int
-    ) -> Sequence[Standing]:
-        """The patients to whom the caller stands in one of the relationships, by patient id."""
-
-
-class Channel(Protocol):
-    """A source as resolvers call it; see `connectors.channel`."""
-
-    @property
-    def source(self) -> SourceName:
-        """The source's name."""
-
-    @property
-    def keys(self) -> Mapping[RecordType, frozenset[By]]:
-        """The types that it serves, with their look-up keys."""
-
-    async def find(
-        self, call: CallContext, type_: RecordType, by: By, keys: Sequence[str]
-    ) -> Mapping[str, tuple[Record, ...]]:
-        """Records by key, each checked to be about a key that was asked."""
-
-    async def search(self, call: CallContext, search: Search) -> Page:
-        """One page of a search."""
-
-    async def ping(self, call: CallContext) -> None:
-        """Whether the source answers."""
-
 
 ANSWER_RESERVE_SECONDS = 0.5
 """What is kept of a request's time to answer with what the other sources gave."""
@@ -126,6 +74,7 @@ class Session:
     ceiling: Ceiling
     wanted: Mapping[RecordType, Wanted]
     tally: Tally
+    trail: AuditTrail
     ledger: Ledger = field(default_factory=Ledger)
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     _found: dict[tuple[RecordType, By, str], asyncio.Task[Mapping[str, tuple[Record, ...]]]] = field(
@@ -134,7 +83,7 @@ class Session:
     _known: dict[tuple[RecordType, By, str], dict[RecordId, Record]] = field(default_factory=dict)
     _by_patient: dict[PatientId, Standing] = field(default_factory=dict)
     _by_subject: dict[tuple[SourceName, str], Standing | None] = field(default_factory=dict)
-    _foreseen: set[tuple[frozenset[str], frozenset[str]]] = field(default_factory=set)
+    _foreseen: set[Facts] = field(default_factory=set)
     _foresight: asyncio.Lock = field(default_factory=asyncio.Lock)
     _released: dict[RecordId, Released | None] = field(default_factory=dict)
     _cases: dict[Released, Case] = field(default_factory=dict)
@@ -158,7 +107,7 @@ class Session:
             tenant=self.caller.principal.tenant,
             trace_id=self.caller.request_id,
             deadline=self.caller.deadline - ANSWER_RESERVE_SECONDS,
-            attributes=self.want(type_).attributes.union(also),
+            attributes=self.want(type_).attributes.union(also, _INHERITED_BY.get(type_, ())),
         )
 
     async def find(
@@ -202,19 +151,34 @@ class Session:
             await asyncio.wait(under_way)
 
     async def search(self, search: Search) -> Page:
-        """One page of a search."""
+        """One page of a search. Raises `EgressRefused`, without a call, where the source may not be told so much."""
         channel = self.channel(search.type)
+        await self._clear(channel, told_by_search(self.tags, search))
         return await channel.search(self.call(search.type), search)
 
     async def _fetch(
         self, type_: RecordType, by: By, keys: Sequence[str], also: Iterable[str] = ()
     ) -> Mapping[str, tuple[Record, ...]]:
         channel = self.channel(type_)
+        await self._clear(channel, told_by_keys(self.tags, type_, by))
         answer = await channel.find(self.call(type_, also), type_, by, keys)
         for records in answer.values():
             for record in records:
                 self.learn(record, by)
         return answer
+
+    async def _clear(self, channel: Channel, told: frozenset[Tag]) -> None:
+        """Raise `EgressRefused` unless the source may be told things of these tags; what stays here is told to nobody.
+
+        Asked about all tags at once, so that it is one question for a source, whatever it is told in the end.
+        """
+        if channel.destination == PORTICO:
+            return
+        async with self._foresight:
+            egress = await self.decisions.egress(self.caller, channel.destination, ALL_TAGS, self.tally)
+        reason = egress.refusal(told)
+        if reason is not None:
+            raise EgressRefused(channel.source, reason)
 
     def learn(self, record: Record, found_by: By) -> None:
         """Know a record under the keys that name it.
@@ -237,16 +201,17 @@ class Session:
         async with self._foresight:
             return await self.decisions.scope(self.caller, type_.value, self.tally)
 
-    async def foresee(self, relationships: Iterable[frozenset[str]], labels: frozenset[str] = frozenset()) -> None:
-        """Have every selected type decided for these relationships at once: the levels to come then ask nothing.
+    async def foresee(self, facts: Iterable[Facts], also: Iterable[DecisionClass] = ()) -> None:
+        """Have every selected type decided for these facts at once: the levels to come then ask nothing.
 
-        Records with sensitivity labels are classes of their own: the first that turns up asks for all types.
+        `also` are classes that are decided with them. Records with sensitivity labels are classes of their own: the
+        first that turns up asks for all types.
         """
         async with self._foresight:
-            new = {(related, labels) for related in relationships} - self._foreseen
-            if new:
-                self._foreseen |= new
-                classes = {DecisionClass(type_.value, *facts) for type_ in self.wanted for facts in new}
+            new = set(facts) - self._foreseen
+            self._foreseen |= new
+            classes = {known.about(type_.value) for type_ in self.wanted for known in new}.union(also)
+            if classes:
                 await self.decisions.classes(self.caller, classes, self.tally)
 
     async def standings_of(self, patients: Collection[PatientId]) -> dict[PatientId, Standing]:
@@ -256,7 +221,7 @@ class Session:
             answer = await self._ask_crosswalk(self.crosswalk.standings_of(self.caller.principal, missing, at=self.now))
             self.note_standings(answer.values())
             # The same question for a patient who is none, so that the number of questions does not tell the two apart.
-            await self.foresee([frozenset(), *(standing.relationships for standing in answer.values())])
+            await self.foresee([NOBODY, *(standing.facts for standing in answer.values())])
         return {patient: self._by_patient[patient] for patient in patients if patient in self._by_patient}
 
     async def related(self, relationships: Collection[str]) -> Sequence[Standing]:
@@ -271,12 +236,22 @@ class Session:
         """Remember them for this request, under every id that the patients have."""
         for standing in standings:
             self._by_patient[standing.patient] = standing
+            self._by_subject[PORTICO, standing.patient] = standing
             for source, ids in standing.sources.items():
                 self._by_subject.update(((source, id_), standing) for id_ in ids)
+
+    def forget_standing(self, patient: PatientId) -> None:
+        """A command has changed how the caller stands to a patient: it is asked for again when it is needed."""
+        self._by_patient.pop(patient, None)
+        self._by_subject.pop((PORTICO, patient), None)
 
     def standing(self, patient: PatientId) -> Standing:
         """The standing of a patient who was asked about before."""
         return self._by_patient[patient]
+
+    def facts_of(self, patient: PatientId | None) -> Facts:
+        """What is known of a patient who was asked about before; nothing of none."""
+        return NOBODY if patient is None else self._by_patient[patient].facts
 
     async def cases(self, records: Sequence[Record]) -> list[Case]:
         """Each record with its patient and how the caller stands to them. One query for all new subjects of a source.
@@ -287,6 +262,7 @@ class Session:
         for record in records:
             if record.subject is not None and (record.id.source, record.subject) not in self._by_subject:
                 unknown.setdefault(record.id.source, set()).add(record.subject)
+        await self.standings_of(list(map(PatientId, unknown.pop(PORTICO, ()))))
         for source, ids in unknown.items():
             answer = await self._ask_crosswalk(
                 self.crosswalk.standings(self.caller.principal, source=source, source_ids=ids, at=self.now)
@@ -294,17 +270,19 @@ class Session:
             self.note_standings(answer.values())
             for id_ in ids:
                 self._by_subject.setdefault((source, id_), None)
-            await self.foresee(standing.relationships for standing in answer.values())
+            await self.foresee(standing.facts for standing in answer.values())
         cases = [self._case(record) for record in records]
-        for labels in {case.record.labels for case in cases if case.record.labels}:
-            await self.foresee((case.relationships for case in cases if case.record.labels == labels), labels)
+        await self.foresee({case.facts for case in cases if case.facts.labels})
         return cases
 
     def _case(self, record: Record) -> Case:
         standing = None if record.subject is None else self._by_subject.get((record.id.source, record.subject))
         if standing is None:
-            return Case(record, None, frozenset())
-        return Case(record, standing.patient, standing.relationships)
+            labels = sensitivity.of(record, NOBODY.labels, {}, adolescent=False)
+            return Case(record, None, Facts(labels=labels) if labels else NOBODY)
+        labels = sensitivity.of(record, standing.facts.labels, standing.visits, adolescent=standing.adolescent)
+        facts = standing.facts if labels == standing.facts.labels else standing.facts._replace(labels=labels)
+        return Case(record, standing.patient, facts)
 
     async def _ask_crosswalk(self, question: Awaitable[T]) -> T:
         try:
@@ -317,7 +295,7 @@ class Session:
 
     async def admitted(self, cases: Sequence[Case]) -> list[Case]:
         """Those cases of which anything may be seen."""
-        classes = [class_of(case) for case in cases]
+        classes = [case.class_ for case in cases]
         visible = await self.guard.admits(self.caller, set(classes), self.tally)
         return [case for case, class_ in zip(cases, classes, strict=True) if class_ in visible and not _orphaned(case)]
 
@@ -334,8 +312,10 @@ class Session:
                 kept = self._released.setdefault(case.record.id, None if _orphaned(case) else released)
                 if kept is not None and kept is released:
                     self._cases[kept] = case
+                    self.ledger.notices.update(kept.notices)
                     if case.patient is not None:
                         self.ledger.patients.add(case.patient)
+                        self.ledger.labels |= case.facts.labels
         return [self._released[case.record.id] for case in cases]
 
     def case(self, released: Released) -> Case:
@@ -363,9 +343,9 @@ class Session:
         return None
 
 
-def class_of(case: Case) -> DecisionClass:
-    """The facts on which the decision about a case depends."""
-    return DecisionClass(case.record.type.value, case.relationships, case.record.labels)
+def ids_at(standing: Standing, source: SourceName) -> tuple[str, ...]:
+    """A patient's ids in a source. Among Portico's own records they go by their canonical id."""
+    return (standing.patient,) if source == PORTICO else standing.sources.get(source, ())
 
 
 def _orphaned(case: Case) -> bool:

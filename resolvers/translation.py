@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from portico.access.decisions import DecisionClass
 from portico.records.references import By, PatientId, RecordType
 from portico.records.search import Condition, Op
 from portico.records.types import Location, Practitioner
@@ -38,7 +37,7 @@ async def _source_patients(session: Session, type_: RecordType, names: Sequence[
     source = session.channel(type_).source
     patients = [PatientId(value) for value in _values(session, RecordType.PATIENT, names)]
     standings = await session.standings_of(patients)
-    classes = {patient: DecisionClass(type_.value, one.relationships) for patient, one in standings.items()}
+    classes = {patient: one.facts.about(type_.value) for patient, one in standings.items()}
     visible = await session.guard.admits(session.caller, set(classes.values()), session.tally)
     return [
         id_

@@ -100,6 +100,14 @@ def identity(arguments: argparse.Namespace) -> None:
     serve(application, port=arguments.port)
 
 
+def alerts(arguments: argparse.Namespace) -> None:
+    """A receiver of alerts at each tenant."""
+    from sandbox.alerts.receiver import MODES, build  # noqa: PLC0415 - each process loads its own source only
+
+    keys = {tenant: (arguments.secrets / f"{tenant}-alerts").read_bytes() for tenant in _populations(arguments)}
+    serve(lambda _: build(Control("alerts", MODES), keys), port=arguments.port)
+
+
 def _with_bundles(made: Population, data: Path) -> Population:
     from sandbox.population.synthea.bundles import UnusableData  # noqa: PLC0415 - only where bundles are given
     from sandbox.population.synthea.intake import take_in  # noqa: PLC0415 - as above
@@ -138,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     making.add_argument("--out", type=Path, required=True)
     making.set_defaults(run=population)
 
-    for run in (fhir, scheduling, billing, identity):
+    for run in (fhir, scheduling, billing, identity, alerts):
         serving = commands.add_parser(run.__name__, help=run.__doc__)
         serving.add_argument("--population", type=Path, action="append", required=True, help="one for each tenant")
         serving.add_argument("--port", type=int, default=0, help="0: any free one")

@@ -36,8 +36,11 @@ from portico.records.references import By, PatientId, RecordType, SourceName, Te
 from portico.records.search import Page, Search
 from portico.records.types import Record
 from portico.store.memory import MemoryCrosswalk
+from portico.store.memory_emergency import MemoryAlerts, MemoryEmergencyAccesses
+from resolvers.commands import CommandStores
 from resolvers.ledger import note_call
 from resolvers.linking import Linker, LinkingConfig
+from resolvers.own_records import OwnRecords
 from resolvers.seal import Seal
 from sandbox.identity.personas import Persona, personas
 from sandbox.population.generator import generate
@@ -47,6 +50,7 @@ from tests.contract.truth import Truth, billing_truth, ehr_truth, scheduling_tru
 POLICIES = Path(__file__).parent.parent / "policies"
 SECRET = bytes(range(32))
 EHR, SCHEDULING, BILLING = SourceName("ehr"), SourceName("scheduling"), SourceName("billing")
+DESTINATIONS = {EHR: "fhir", SCHEDULING: "scheduling", BILLING: "billing"}
 NOW = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
@@ -73,6 +77,8 @@ class RecordingConnector(MemoryConnector):
         self.failure: Exception | None = None
         self.twist: Callable[[Sequence[Record]], Sequence[Record]] = lambda records: records
         """What becomes of found records before they are answered."""
+        self.twist_page: Callable[[Page], Page] = lambda page: page
+        """What becomes of a found page before it is answered."""
 
     async def find(self, call: CallContext, type_: RecordType, by: By, keys: Any) -> Any:
         self.asked.append(Asked(self.source, type_, by.value, tuple(keys), call.attributes))
@@ -80,11 +86,19 @@ class RecordingConnector(MemoryConnector):
             raise self.failure
         return self.twist(await super().find(call, type_, by, keys))
 
+    def hold(self, type_: RecordType, records: Sequence[Record]) -> None:
+        """From now on the source holds these records of a type."""
+        self._records[type_] = [*records]
+
+    def held(self, type_: RecordType) -> list[Record]:
+        """The records of a type that the source holds."""
+        return [*self._records[type_]]
+
     async def search(self, call: CallContext, search: Search) -> Page:
         self.asked.append(Asked(self.source, search.type, "search", (), call.attributes))
         if self.failure is not None:
             raise self.failure
-        return await super().search(call, search)
+        return self.twist_page(await super().search(call, search))
 
     async def ping(self, call: CallContext) -> None:
         self.asked.append(Asked(self.source, RecordType.SOURCE, "ping", (), call.attributes))
@@ -188,7 +202,11 @@ class MemoryHouse:
     populations: Mapping[str, Population]
     sources: Mapping[Tenant, Mapping[SourceName, RecordingConnector]]
     personas: Mapping[str, Persona]
+    emergency: MemoryEmergencyAccesses[AuditEntry]
+    alerts: MemoryAlerts
     faults: list[BaseException] = field(default_factory=list)
+    signed_in_at: int = field(default_factory=lambda: int(time.time()))
+    """When everyone authenticated, in seconds since the epoch."""
 
     async def ask(self, persona: str, query: str, purpose: str | None = None, **variables: Any) -> dict[str, Any]:
         """The decoded answer to a persona's query."""
@@ -214,6 +232,7 @@ class MemoryHouse:
             npi=who.npi,
             patients=frozenset({who.patient} if who.patient else ()),
             acr=who.acr,
+            auth_time=self.signed_in_at if who.acr else None,
             expires_at=int(time.time()) + 3600,
         )
         return Caller(
@@ -266,12 +285,16 @@ async def memory_house(
         for name, population in populations.items()
     }
     channels = {
-        tenant: [Channel(connector, ChannelConfig(concurrency_limit=50), on_call=_heard) for connector in of.values()]
+        tenant: [Channel(connector, _channel_config(name), on_call=_heard) for name, connector in of.items()]
         for tenant, of in sources.items()
     }
     crosswalk, trail, schema, seal = WatchedCrosswalk(), GatedTrail(), build(), Seal(SECRET)
-    engine = WatchedEngine(await EmbeddedEngine.start(EmbeddedConfig(folder=policies, stale_seconds=600)))
+    patient = EmbeddedConfig(folder=policies, stale_seconds=600, deadline_seconds=5)  # however busy the machine is
+    engine = WatchedEngine(await EmbeddedEngine.start(patient))
     faults: list[BaseException] = []
+    alerts = MemoryAlerts()
+    emergency = MemoryEmergencyAccesses(commit=trail.commit, knows=crosswalk.knows, alerts=alerts)
+    crosswalk.emergencies = emergency.bonds
     try:
         decisions = Decisions(engine)
         linker = Linker(channels, crosswalk, LinkingConfig())
@@ -286,6 +309,9 @@ async def memory_house(
             guard=Guard(decisions, schema.tags, mask_secret=SECRET),
             seal=seal,
             trail=trail,
+            commands=CommandStores(
+                emergency=emergency, consents=crosswalk, records=OwnRecords(emergency, crosswalk, seal)
+            ),
             on_fault=lambda error, _: faults.append(error),
             explain=explain,
         )
@@ -300,6 +326,8 @@ async def memory_house(
             populations=populations,
             sources=sources,
             personas=personas(populations["riverbend"], populations["harbor"]),
+            emergency=emergency,
+            alerts=alerts,
             faults=faults,
         )
         await _grant_guardianships(house)
@@ -329,9 +357,21 @@ def _connectors(population: Population, distort: Distortion) -> dict[SourceName,
     }
     limits = {EHR: 200, SCHEDULING: 50, BILLING: 1000}
     return {
-        name: RecordingConnector(name, truth.records, truth.people, truth.relations, batch_limit=limits[name])
+        name: RecordingConnector(
+            name,
+            truth.records,
+            truth.people,
+            truth.relations,
+            consents=truth.consents,
+            sensitive_visits=truth.sensitive_visits,
+            batch_limit=limits[name],
+        )
         for name, truth in truths.items()
     }
+
+
+def _channel_config(source: SourceName) -> ChannelConfig:
+    return ChannelConfig(destination=DESTINATIONS[source], concurrency_limit=50)
 
 
 def _heard(report: CallReport) -> None:
@@ -361,6 +401,7 @@ def whole_again(request: pytest.FixtureRequest) -> Iterator[None]:
         running.asked(tenant)
         for connector in running.sources[tenant].values():
             connector.failure, connector.twist = None, lambda records: records
+            connector.twist_page = lambda page: page
     running.engine.failure, running.engine.twist = None, lambda _, verdict: verdict
     running.engine.gate.set()
     running.engine.gated = frozenset(Rule)

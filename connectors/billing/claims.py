@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from itertools import zip_longest
@@ -13,6 +13,7 @@ import orjson
 
 from connectors.billing.database import Row
 from connectors.billing.mapping import BillingMapping
+from portico.records import sensitivity
 from portico.records.people import Person
 from portico.records.references import By, RecordId, RecordType, Reference, SourceName
 from portico.records.types import Claim
@@ -81,9 +82,20 @@ class Translation:
                 mapping_version=self._mapping.version,
             ),
             subject=_present(row["sbscr_no"]),
-            labels=self._mapping.labels_of(row["sens_cd"] or ""),
+            labels=sensitivity.labels_of(
+                (*self._coded_diagnoses(row), *self._coded_services(row)),
+                set_by_source=self._mapping.labels_of(row["sens_cd"] or ""),
+            ),
             **values,
         )
+
+    def _coded_diagnoses(self, row: Row) -> Iterator[Coding]:
+        entries = filter(None, (row["dx_list"] or "").split(";"))
+        return (self._diagnosis(entry, None) for entry in entries)
+
+    def _coded_services(self, row: Row) -> Iterator[Coding]:
+        systems = self._mapping.service_systems
+        return (Coding(system=systems.get(kind), code=code) for kind, code in orjson.loads(row["services"] or "[]"))
 
     def _service_period(self, row: Row) -> Period | None:
         """From the first instant of the first day to the last second of the last: a FHIR period includes its end."""

@@ -13,9 +13,10 @@ from connectors.billing.config import BillingConfig
 from connectors.billing.database import Database, Row
 from connectors.billing.mapping import BillingMapping
 from connectors.vocabulary import refuse_unknown_key, refuse_unknown_search
+from portico.records.consent import Consent
 from portico.records.context import CallContext
 from portico.records.errors import SourceInvalid
-from portico.records.people import Person, Relation
+from portico.records.people import Person, Relation, SensitiveVisit
 from portico.records.references import By, RecordType, SourceName
 from portico.records.search import Hit, Page, Search
 from portico.records.types import Claim
@@ -103,6 +104,18 @@ class BillingConnector:
         vouched: tuple[Relation, ...] = ()
         for relation in vouched:
             yield relation
+
+    async def consents(self, call: CallContext) -> AsyncIterator[Consent]:  # noqa: ARG002 - the contract's
+        """None: who bills for a visit is not who is told what the patient wants."""
+        made: tuple[Consent, ...] = ()
+        for consent in made:
+            yield consent
+
+    async def sensitive_visits(self, call: CallContext) -> AsyncIterator[SensitiveVisit]:  # noqa: ARG002 - the contract's
+        """None: a claim's labels are its own; what the visit was is the EHR's to say."""
+        labelled: tuple[SensitiveVisit, ...] = ()
+        for visit in labelled:
+            yield visit
 
     async def ping(self, call: CallContext) -> None:
         """Whether the database answers. Cost: one statement that reads nothing."""

@@ -38,7 +38,11 @@ class Columns:
 
 KEYS: Final = {By.ID: "h.clm_no", By.PATIENT: "h.sbscr_no", By.VISIT: "h.visit_no"}
 
-ALWAYS: Final = ("h.clm_no::text", "h.sbscr_no::text", "h.sens_cd::text")
+ALWAYS: Final = Columns(
+    ("h.clm_no::text", "h.sbscr_no::text", "h.sens_cd::text", "h.dx_list::text", "services.coded as services"),
+    "join_services",
+)
+"""What names a claim, and the codes that say how sensitive it is."""
 
 ORDERS: Final = {"id": ('h.clm_no collate "C"',), "created": ("h.ent_dt", 'h.clm_no collate "C"')}
 """What claims are ordered by; the number makes every order total."""
@@ -98,10 +102,10 @@ def position(claim_number: str, entered: str | None) -> str:
 
 
 def _selection(attributes: frozenset[str], *more: str) -> tuple[str, str]:
-    wanted = [columns for name, columns in ATTRIBUTES.items() if name in attributes]
+    wanted = [ALWAYS, *(columns for name, columns in ATTRIBUTES.items() if name in attributes)]
     joins = _distinct(columns.join for columns in wanted if columns.join)
-    expressions = [*ALWAYS, *more, *(each for columns in wanted for each in columns.expressions)]
-    return ", ".join(expressions), "\n".join(SQL[join] for join in joins)
+    expressions = [*(each for columns in wanted for each in columns.expressions), *more]
+    return ", ".join(_distinct(expressions)), "\n".join(SQL[join] for join in joins)
 
 
 def _distinct(names: Iterable[str]) -> list[str]:
@@ -128,6 +132,8 @@ def _after(search: Search, position_: str, arguments: list[Argument]) -> str:
     if search.order == "created":
         entered, _, position_ = position_.partition(" ")
         bounds.append(_bound(arguments, _date(entered)))
+    if not storable([position_]):
+        raise UnsupportedPredicate("a position that this connector never gave")
     bounds.append(f"{_bound(arguments, position_)}::text")
     return f"({', '.join(ORDERS[search.order])}) {'<' if search.descending else '>'} ({', '.join(bounds)})"
 

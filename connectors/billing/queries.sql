@@ -50,6 +50,13 @@ left join lateral (
   where l.clm_no = h.clm_no and l.del_flg = 'N'
 ) lines on true
 
+-- join_services --
+left join lateral (
+  select json_agg(json_build_array(proc_typ, proc_cd))::text as coded
+  from clm_ln
+  where clm_no = h.clm_no and del_flg = 'N'
+) services on true
+
 -- join_charges --
 left join lateral (
   select sum(chg_amt)::text as billed

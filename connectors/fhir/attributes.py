@@ -41,6 +41,8 @@ class Resource:
     subject: str | None
     attributes: dict[str, Attribute]
     always: tuple[str, ...] = ()
+    judged: tuple[str, ...] = ()
+    """The concepts whose codes say how sensitive a resource is; asked for whatever is wanted."""
 
 
 def _identifier(system: str) -> Attribute:
@@ -191,6 +193,7 @@ RESOURCES: Final[dict[RecordType, Resource]] = {
             "location": _reference("location", RecordType.LOCATION, _places),
             "organization": _reference("serviceProvider", RecordType.ORGANIZATION, _itself),
         },
+        judged=("type", "serviceType", "reasonCode"),
     ),
     RecordType.COVERAGE: Resource(
         "Coverage",

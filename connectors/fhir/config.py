@@ -38,6 +38,11 @@ class FhirConfig:
     """Entries that a page of a look-up may hold; the server may give fewer."""
     page_limit: int = 50
     """Pages that one look-up or one page of a search may take."""
+    absent_first: bool = False
+    """Whether the server, ascending, puts patients without a birth date before all others. If so, a list by birth date
+    goes on from a date without being walked from its beginning."""
+    hint_limit: int = 20_000
+    """Rows of lists of which this process remembers on which of the server's pages they were."""
     scan_page_limit: int = 20_000
     """Pages that a scan of all people or relations may take."""
     body_limit_bytes: int = 16 * _KIBIBYTE * _KIBIBYTE

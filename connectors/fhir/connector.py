@@ -7,20 +7,34 @@ from contextlib import aclosing, contextmanager
 from datetime import UTC, datetime
 from typing import Final
 
+from connectors.conditions import judge, judged_by
 from connectors.fhir.attributes import RESOURCES, Reading
 from connectors.fhir.config import FhirConfig
+from connectors.fhir.consents import CONSENT, CONSENT_ELEMENTS, consents, practitioners_of
 from connectors.fhir.datatypes import Json, Malformed, identifier_values
+from connectors.fhir.listings import Listing, Listings
 from connectors.fhir.mapping import FhirMapping
-from connectors.fhir.people import PERSON_ELEMENTS, RELATED_ELEMENTS, TEAM_ELEMENTS, Relations, npi, person
+from connectors.fhir.near_hits import is_near_hit
+from connectors.fhir.people import (
+    PERSON_ELEMENTS,
+    RELATED_ELEMENTS,
+    TEAM_ELEMENTS,
+    VISIT_ELEMENTS,
+    Relations,
+    npi,
+    person,
+    sensitive_visit,
+)
 from connectors.fhir.positions import Position
-from connectors.fhir.queries import KEYS, SEARCHED, conditions, lookup
+from connectors.fhir.queries import KEYS, SEARCHED, conditions, lookup, sort
 from connectors.fhir.resources import records, wanted_elements
 from connectors.fhir.searchsets import Searchset
 from connectors.fhir.server import FhirServer, PageGone, Parameters
 from connectors.vocabulary import refuse_unknown_key, refuse_unknown_search
+from portico.records.consent import Consent
 from portico.records.context import CallContext
 from portico.records.errors import SourceInvalid, SourceUnavailable, UnsupportedPredicate
-from portico.records.people import Person, Relation
+from portico.records.people import Person, Relation, SensitiveVisit
 from portico.records.references import By, RecordType, SourceName
 from portico.records.search import Hit, Page, Search
 from portico.records.types import Record
@@ -40,6 +54,7 @@ class FhirConnector:
         self._config = config
         self._mapping = mapping or FhirMapping.load()
         self._server = FhirServer(config)
+        self._listings = Listings(self._server, config)
 
     @property
     def source(self) -> SourceName:
@@ -83,25 +98,36 @@ class FhirConnector:
         return list(found.values())
 
     async def search(self, call: CallContext, search: Search) -> Page:
-        """One page of patients or practitioners. Cost: one request, if the server's pages are as large as ours.
+        """One page of patients or practitioners. Cost: as in `Listings`, where a place is found again.
 
-        A position holds the server's own link. If the server no longer keeps that page, the search starts anew and
-        leaves out what has been passed.
+        A position holds what the page is ordered by and the resource's id: whoever hands it out seals it.
         """
         refuse_unknown_search(self.searches, search)
-        position = Position.parse(search.after)
+        position = None if search.after is None else Position.parse(search.after)
         asked = conditions(search, self._mapping)
         if asked is None:
             return Page((), more=False)
-        parameters = [*asked, ("_elements", ",".join(wanted_elements(search.type, call.attributes)))]
-        try:
-            return await self._listed(call, search, [*parameters, ("_count", str(search.limit))], position)
-        except PageGone:
-            anew = [*parameters, ("_count", str(self._config.page_size))]
-        try:
-            return await self._listed(call, search, anew, Position(position.passed, position.passed))
-        except PageGone:
-            raise self._lost() from None
+        listing = Listing(
+            type=RESOURCES[search.type].type,
+            conditions=tuple(asked),
+            sort=sort(search),
+            order=search.order,
+            descending=search.descending,
+        )
+        names, hits = wanted_elements(search.type, call.attributes), list[Hit]()
+        with self._readable():
+            for _ in range(self._config.page_limit):
+                limit = search.limit - len(hits)
+                rows = await (
+                    self._listings.first(call, listing, names, limit)
+                    if position is None
+                    else self._listings.after(call, listing, names, limit, position)
+                )
+                hits += self._hits(call, search, rows.resources)
+                if len(hits) == search.limit or not rows.more:
+                    return Page(tuple(hits), rows.more)
+                position = Position.of(rows.resources[-1], search.order)  # near hits were left out: the page goes on
+        raise self._endless()
 
     async def people(self, call: CallContext) -> AsyncIterator[Person]:
         """Every patient. Cost: one request for each `page_size` of them."""
@@ -131,6 +157,40 @@ class FhirConnector:
             for relation in related:
                 yield relation
 
+    async def consents(self, call: CallContext) -> AsyncIterator[Consent]:
+        """What patients permit and deny, by Consents that stand.
+
+        Cost: a scan of active consents, and one request for each page that names practitioners not named before.
+        """
+        npis: dict[str, str] = {}
+        asked: set[str] = set()
+        parameters = [
+            ("status", ",".join(sorted(self._mapping.consents.in_force))),
+            *self._scanned(CONSENT_ELEMENTS),
+        ]
+        async with aclosing(self._pages(call, CONSENT, parameters, self._config.scan_page_limit)) as pages:
+            async for page in pages:
+                reading = self._reading()
+                named = frozenset[str]().union(*(practitioners_of(each, reading) for each in page.resources)) - asked
+                asked |= named
+                npis |= await self._npis_of(call, sorted(named))
+                for resource in page.resources:
+                    with self._readable():
+                        provisions = consents(resource, npis, reading)
+                    for provision in provisions:
+                        yield provision
+
+    async def sensitive_visits(self, call: CallContext) -> AsyncIterator[SensitiveVisit]:
+        """Encounters that carry a label, or whose codes call for one.
+
+        Cost: a scan of encounters with their codes alone; which of them are sensitive, the server can't be asked.
+        """
+        async for resource in self._scan(call, RecordType.ENCOUNTER, VISIT_ELEMENTS):
+            with self._readable():
+                visit = sensitive_visit(resource, self._reading())
+            if visit is not None:
+                yield visit
+
     async def ping(self, call: CallContext) -> None:
         """Whether the server answers as FHIR R4 and accepts our credential. Cost: its capability statement."""
         await self._server.ping(call)
@@ -156,36 +216,43 @@ class FhirConnector:
 
     async def _scan(self, call: CallContext, type_: RecordType, names: Sequence[str]) -> AsyncGenerator[Json]:
         """Every resource of a type, with these elements."""
-        parameters = [("_elements", ",".join(names)), ("_sort", "_id"), ("_count", str(self._config.page_size))]
-        pages = self._pages(call, RESOURCES[type_].type, parameters, self._config.scan_page_limit)
+        pages = self._pages(call, RESOURCES[type_].type, self._scanned(names), self._config.scan_page_limit)
         async with aclosing(pages):
             async for page in pages:
                 for resource in page.resources:
                     yield resource
 
-    async def _listed(self, call: CallContext, search: Search, parameters: Parameters, start: Position) -> Page:
-        """The hits from a position on."""
-        link, skip, hits = start.link, start.skip, list[Hit]()
+    def _scanned(self, names: Sequence[str]) -> list[tuple[str, str]]:
+        """The parameters of a scan for these elements."""
+        return [("_elements", ",".join(names)), ("_sort", "_id"), ("_count", str(self._config.page_size))]
+
+    async def _npis_of(self, call: CallContext, practitioners: Sequence[str]) -> dict[str, str]:
+        """The NPIs of these practitioners, by id; those who have none, or more than one, are absent."""
+        found: dict[str, str] = {}
+        for start in range(0, len(practitioners), self.batch_limit):
+            chunk = practitioners[start : start + self.batch_limit]
+            parameters = [("_id", ",".join(chunk)), *self._scanned(("id", "identifier"))]
+            pages = self._pages(call, RESOURCES[RecordType.PRACTITIONER].type, parameters, self._config.page_limit)
+            async with aclosing(pages):
+                async for page in pages:
+                    with self._readable():
+                        for resource in page.resources:
+                            found.update(npi(resource, self._reading()))
+        return found
+
+    def _hits(self, call: CallContext, search: Search, resources: tuple[Json, ...]) -> Iterator[Hit]:
+        """The hits that a page's resources are, without near hits, as far as the call's attributes tell them.
+
+        Raises `SourceInvalid` for patients who were not asked for.
+        """
         allowed = [condition.values for condition in search.where if condition.field == "patient"]
-        for _ in range(self._config.page_limit):
-            page = await (
-                self._server.follow(call, link)
-                if link
-                else self._server.search(call, RESOURCES[search.type].type, parameters)
-            )
-            rest = Searchset(page.resources[skip:][: search.limit - len(hits)], page.following)
-            for place, (_, record) in enumerate(self._records(search.type, rest, call.attributes), start=skip + 1):
-                if any(record.id.value not in ids for ids in allowed):
-                    raise self._foreign()
-                passed = start.passed + len(hits) + 1
-                ends = place == len(page.resources) and page.following is not None
-                after = Position(passed, 0, page.following or "") if ends else Position(passed, place, link)
-                hits.append(Hit(record, str(after)))
-            more_here = skip + len(rest.resources) < len(page.resources)
-            if page.following is None or len(hits) == search.limit:
-                return Page(tuple(hits), more=more_here or page.following is not None)
-            skip, link = max(0, skip - len(page.resources)), page.following
-        raise self._endless()
+        missed = judge(each for each in search.where if judged_by([each]) <= call.attributes)
+        for resource, record in self._records(search.type, Searchset(resources, None), call.attributes):
+            if any(record.id.value not in ids for ids in allowed):
+                raise self._foreign()
+            if is_near_hit(resource, missed(record)):
+                continue
+            yield Hit(record, str(Position.of(resource, search.order)))
 
     def _records(self, type_: RecordType, page: Searchset, attributes: frozenset[str]) -> Iterator[tuple[Json, Record]]:
         reading = self._reading()

@@ -110,6 +110,18 @@ def concepts(value: Any) -> tuple[Coding, ...]:
     return tuple(found for each in elements(value) if (found := concept(each)) is not None)
 
 
+def codings(value: Any) -> list[Coding]:
+    """Every coding of a CodeableConcept, or of a list of them. Raises `Malformed` where there is something else."""
+    concepts_ = value if isinstance(value, list) else [] if value is None else [value]
+    found = []
+    for each in concepts_:
+        said = each.get("coding", []) if isinstance(each, dict) else None
+        if not isinstance(said, list) or not all(isinstance(one, dict) for one in said):
+            raise Malformed("a coded concept can't be read")
+        found += [made for one in said if (made := coding(one)) is not None]
+    return found
+
+
 def identifiers(value: Any, canonical: Mapping[str, str]) -> tuple[Identifier, ...]:
     """A list of Identifier with canonical systems; unknown systems stay, old and incomplete identifiers don't."""
     found = []

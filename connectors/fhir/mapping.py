@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from portico.records import systems
+from portico.records.consent import ConsentKind
 from portico.records.errors import Fault
 from portico.records.types import CoverageStatus, EncounterStatus, Gender
 
@@ -33,9 +34,47 @@ _CANONICAL: Final = {
     "site": SITE,
 }
 _SECTIONS: Final = frozenset(
-    {"version", "identifiers", "labels", "gender", "encounter_status", "coverage_status", "care_team"}
+    {"version", "identifiers", "labels", "gender", "encounter_status", "coverage_status", "care_team", "consent"}
 )
+_CONSENT_SECTIONS: Final = frozenset({"in_force", "actions", "scopes", "bases", "purposes", "roles", "classes"})
+_PRIVACY: Final = {"privacy": True, "other": False}
 _Word = TypeVar("_Word", bound=StrEnum)
+
+
+Code = tuple[str, str]
+"""A code system and a code."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentMapping:
+    """What the words of the EHR's consents mean; what is missing can't be understood."""
+
+    in_force: frozenset[str]
+    actions: frozenset[str]
+    privacy_scopes: Mapping[Code, bool]
+    """Whether a scope is about who may see what."""
+    bases: Mapping[Code, ConsentKind]
+    """What a policy rule does where no provision says otherwise: permit or deny."""
+    purposes: Mapping[Code, str]
+    roles: Mapping[Code, str]
+    """A role of the policies' matrix; an empty one is whoever is named."""
+    classes: Mapping[Code, frozenset[str]]
+    """The tags of what a class of information is made of."""
+
+    @classmethod
+    def checked(cls, section: Mapping[str, Any]) -> ConsentMapping:
+        """The mapping's section on consents. Raises ValueError, TypeError or KeyError."""
+        if section.keys() != _CONSENT_SECTIONS:
+            raise ValueError(f"consent needs exactly {', '.join(sorted(_CONSENT_SECTIONS))}")
+        return cls(
+            in_force=frozenset(_texts(section["in_force"])),
+            actions=frozenset(_texts(section["actions"])),
+            privacy_scopes={code: _PRIVACY[word] for code, word in _codes(section["scopes"]).items()},
+            bases={code: ConsentKind(word) for code, word in _codes(section["bases"]).items()},
+            purposes=_words_of(section["purposes"]),
+            roles=_words_of(section["roles"]),
+            classes={code: frozenset(_texts(tags)) for code, tags in _codes(section["classes"]).items()},
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +86,13 @@ class FhirMapping:
     """The EHR's identifier system to the canonical one."""
     own_systems: Mapping[str, str]
     """The canonical identifier system to the one by which the EHR is searched."""
-    labels: Mapping[tuple[str, str], str]
-    """Security label system and code to the canonical label; an empty one restricts nothing."""
+    labels: Mapping[Code, str]
+    """Security label system and code to the canonical label."""
     genders: Mapping[str, Gender]
     encounter_statuses: Mapping[str, EncounterStatus]
     coverage_statuses: Mapping[str, CoverageStatus]
     care_teams_in_force: frozenset[str]
+    consents: ConsentMapping
 
     @classmethod
     def load(cls, path: Path = SHIPPED) -> FhirMapping:
@@ -79,20 +119,27 @@ class FhirMapping:
             version=document["version"],
             canonical_systems={own: _CANONICAL[name] for own, name in named},
             own_systems={_CANONICAL[name]: owns[0] for name, owns in systems_of.items()},
-            labels={
-                (system, code): label
-                for system, codes in document["labels"].items()
-                for code, label in zip(codes, _texts([*codes.values()]), strict=True)
-            },
+            labels=_words_of(document["labels"]),
             genders=_words(document["gender"], Gender),
             encounter_statuses=_words(document["encounter_status"], EncounterStatus),
             coverage_statuses=_words(document["coverage_status"], CoverageStatus),
             care_teams_in_force=frozenset(_texts(document["care_team"]["in_force"])),
+            consents=ConsentMapping.checked(document["consent"]),
         )
 
 
 def _words(table: Mapping[str, str], enum: type[_Word]) -> dict[str, _Word]:
     return {code: enum(word) for code, word in table.items()}
+
+
+def _codes(systems_: Mapping[str, Mapping[str, Any]]) -> dict[Code, Any]:
+    """What stands under each code of each system."""
+    return {(system, code): found for system, codes in systems_.items() for code, found in codes.items()}
+
+
+def _words_of(systems_: Mapping[str, Mapping[str, Any]]) -> dict[Code, str]:
+    found = _codes(systems_)
+    return dict(zip(found, _texts([*found.values()]), strict=True))
 
 
 def _texts(values: object) -> list[str]:

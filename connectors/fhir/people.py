@@ -11,20 +11,23 @@ from datetime import datetime
 from typing import Final
 
 from connectors.fhir import datatypes
-from connectors.fhir.attributes import Reading
+from connectors.fhir.attributes import RESOURCES, Reading
 from connectors.fhir.datatypes import Json, Malformed, elements
 from connectors.fhir.mapping import SITE, VISIT
-from connectors.fhir.resources import care_team, identity
-from portico.records import systems
-from portico.records.people import Person, Relation, RelationKind
+from connectors.fhir.resources import care_team, identity, labels_of
+from portico.records import sensitivity, systems
+from portico.records.people import Person, Relation, RelationKind, SensitiveVisit
 from portico.records.references import RecordType
 from portico.records.values import Period
 
-PERSON_ELEMENTS: Final = ("birthDate", "id", "identifier", "name")
+PERSON_ELEMENTS: Final = ("birthDate", "deceased", "id", "identifier", "link", "meta", "name")
 TEAM_ELEMENTS: Final = ("id", "participant", "period", "status", "subject")
 RELATED_ELEMENTS: Final = ("generalPractitioner", "id", "managingOrganization")
+VISIT_ELEMENTS: Final = ("id", "identifier", "meta", "subject", *RESOURCES[RecordType.ENCOUNTER].judged)
 
 _DAY: Final = len("YYYY-MM-DD")
+_UNREADABLE: Final = frozenset({"unreadable"})
+"""A label for which no one is cleared."""
 
 
 def person(resource: Json, reading: Reading) -> Person:
@@ -40,7 +43,22 @@ def person(resource: Json, reading: Reading) -> Person:
         family=name.family if name else None,
         given=" ".join(name.given) or None if name else None,
         birth_date=_birth_date(resource),
+        labels=_labels(RecordType.PATIENT, resource, reading),
+        deceased=resource.get("deceasedBoolean") is True or "deceasedDateTime" in resource,
+        deceased_at=_deceased_at(resource),
+        replaced_by=_replaced_by(resource, id_, reading),
     )
+
+
+def sensitive_visit(resource: Json, reading: Reading) -> SensitiveVisit | None:
+    """A labelled Encounter as other sources' records of the visit inherit it; None where nothing is to inherit."""
+    _, patient = identity(RecordType.ENCOUNTER, resource, reading)
+    labels = _labels(RecordType.ENCOUNTER, resource, reading) - {sensitivity.NORMAL}
+    canonical = reading.mapping.canonical_systems
+    visits = datatypes.identifier_values(resource.get("identifier"), canonical, VISIT)
+    if not labels or not visits or patient is None:
+        return None
+    return SensitiveVisit(source=reading.source, source_id=patient, visit=visits[0], labels=labels)
 
 
 def npi(resource: Json, reading: Reading) -> Mapping[str, str]:
@@ -104,6 +122,31 @@ def _birth_date(resource: Json) -> str | None:
     except Malformed:
         return None
     return born if born is not None and len(born) == _DAY else None
+
+
+def _labels(type_: RecordType, resource: Json, reading: Reading) -> frozenset[str]:
+    """A resource's labels; one that can't be read closes what it is about, and costs nobody else's scan."""
+    try:
+        return labels_of(type_, resource, reading)
+    except Malformed:
+        return _UNREADABLE
+
+
+def _deceased_at(resource: Json) -> datetime | None:
+    """The first instant of when they may have died; None where it isn't said, or can't be read."""
+    try:
+        died = datatypes.period({"start": resource.get("deceasedDateTime")})
+    except Malformed:
+        return None
+    return died.start if died else None
+
+
+def _replaced_by(resource: Json, id_: str, reading: Reading) -> str | None:
+    """The record that replaces this one. One that replaces it and can't be told is this one itself: never followed."""
+    for each in elements(resource.get("link")):
+        if each.get("type") == "replaced-by":
+            return datatypes.reference(each.get("other"), RecordType.PATIENT.value, reading.base) or id_
+    return None
 
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:

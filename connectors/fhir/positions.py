@@ -1,34 +1,62 @@
-"""Where a search goes on: the page, the place on it, and the count from the start in case the page is gone."""
+"""Where a search goes on: after a row, told by what the row is ordered by and its id, and by nothing else."""
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
+from typing import Final
 
+from connectors.fhir.datatypes import FHIR_ID, Json, Malformed, elements, text
 from portico.records.errors import UnsupportedPredicate
+
+ORDER_ELEMENTS: Final = {"id": "id", "family": "name", "birth_date": "birthDate"}
+"""What has to be asked for to know where a row stands in an order."""
+
+_KEY_LENGTH: Final = 200
+"""Characters of a value that count for its place. Rows that agree in so many stand as their ids do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """After `passed` hits altogether: go to `link` (empty is the first page) and leave out `skip` hits there.
+    """After the row with this id, whose value in the order is `key`: empty where it has none, or the order is by id.
 
-    Written as `passed.skip.link`. The link is the server's own and holds nothing of a record but what the server
-    puts there.
+    Written as `id key`, or `id` where there is no key: an id has no space in it.
     """
 
-    passed: int = 0
-    skip: int = 0
-    link: str = ""
+    id: str
+    key: str = ""
 
     def __str__(self) -> str:
-        return f"{self.passed}.{self.skip}.{self.link}"
+        return f"{self.id} {self.key}" if self.key else self.id
 
     @classmethod
-    def parse(cls, text: str | None) -> Position:
-        """The position that `str` wrote; the beginning for None. Raises `UnsupportedPredicate` for anything else."""
-        if text is None:
-            return cls()
-        passed, _, rest = text.partition(".")
-        skip, dot, link = rest.partition(".")
-        if not (dot and passed.isascii() and passed.isdigit() and skip.isascii() and skip.isdigit()):
+    def parse(cls, written: str) -> Position:
+        """The position that `str` wrote. Raises `UnsupportedPredicate` for anything else."""
+        id_, space, key = written.partition(" ")
+        if not FHIR_ID.fullmatch(id_) or (space and not key):
             raise UnsupportedPredicate("a position that this connector never gave")
-        return cls(int(passed), int(skip), link)
+        return cls(id_, key)
+
+    @classmethod
+    def of(cls, resource: Json, order: str) -> Position:
+        """Where a resource stands in an order. Raises `Malformed` where it has no id."""
+        id_ = resource.get("id")
+        if not isinstance(id_, str) or not FHIR_ID.fullmatch(id_):
+            raise Malformed("a resource has no id")
+        match order:
+            case "family":
+                families = (text(name.get("family")) for name in elements(resource.get("name")))
+                return cls(id_, min((_folded(family) for family in families if family), default=""))
+            case "birth_date":
+                return cls(id_, (text(resource.get("birthDate")) or "")[:_KEY_LENGTH])
+        return cls(id_)
+
+    def precedes(self, other: Position, *, descending: bool) -> bool:
+        """Whether `other` stands after this one. Names are compared without regard to case and accents."""
+        here, there = (self.key, self.id), (other.key, other.id)
+        return there < here if descending else here < there
+
+
+def _folded(name: str) -> str:
+    letters = unicodedata.normalize("NFD", name.casefold())
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))[:_KEY_LENGTH]

@@ -54,6 +54,7 @@ SEARCHED: Final[dict[RecordType, dict[str, Key]]] = {
         "given": Key("given"),
         "birth_date": Key("birthdate"),
         "identifier": Key("identifier"),
+        "mrn": Key("identifier", systems.MRN),
         "organization": Key("organization"),
     },
     RecordType.PRACTITIONER: {
@@ -64,7 +65,7 @@ SEARCHED: Final[dict[RecordType, dict[str, Key]]] = {
 }
 """The types that the connector lists, and how each name of the search vocabulary is asked for."""
 
-_ORDERS: Final = {"family": "family,_id", "birth_date": "birthdate,_id", "id": "_id"}
+_ORDERS: Final = {"family": ("family", "_id"), "birth_date": ("birthdate", "_id"), "id": ("_id",)}
 _REFERENCES: Final = frozenset({"_id", "patient", "beneficiary", "organization"})
 
 
@@ -76,7 +77,7 @@ def lookup(type_: RecordType, by: By, keys: Iterable[str], mapping: FhirMapping)
 
 
 def conditions(search: Search, mapping: FhirMapping) -> list[tuple[str, str]] | None:
-    """The parameters that mean the search's conditions and order; None where nothing can meet them.
+    """The parameters that mean the search's conditions; None where nothing can meet them.
 
     Raises `UnsupportedPredicate` for what FHIR can't express. Nothing is ever left out.
     """
@@ -87,7 +88,12 @@ def conditions(search: Search, mapping: FhirMapping) -> list[tuple[str, str]] | 
         if not values:
             return None
         asked.append((key.parameter, values))
-    return [*asked, ("_sort", f"{'-' * search.descending}{_ORDERS[search.order]}")]
+    return asked
+
+
+def sort(search: Search) -> str:
+    """The value of `_sort` that means the search's order: ties by id, in the same direction."""
+    return ",".join(f"{'-' * search.descending}{parameter}" for parameter in _ORDERS[search.order])
 
 
 def _prefix(condition: Condition) -> str:

@@ -14,6 +14,7 @@ from connectors.fhir import datatypes
 from connectors.fhir.attributes import RESOURCES, Reading
 from connectors.fhir.datatypes import FHIR_ID, Json, Malformed, element, elements, text
 from connectors.fhir.mapping import FhirMapping
+from portico.records import sensitivity
 from portico.records.references import RecordId, RecordType
 from portico.records.types import RECORD_CLASSES, Record
 from portico.records.values import Provenance
@@ -23,7 +24,7 @@ from portico.records.values import Provenance
 def wanted_elements(type_: RecordType, attributes: frozenset[str]) -> tuple[str, ...]:
     """The top-level elements to ask for, so that these attributes, the subject and the labels can be read."""
     resource = RESOURCES[type_]
-    names = {"id", "meta", *resource.always}
+    names = {"id", "meta", *resource.always, *resource.judged}
     if resource.subject is not None:
         names.add(resource.subject)
     if type_ is RecordType.CARE_TEAM_MEMBER:
@@ -41,7 +42,7 @@ def _plan_of(type_: RecordType, attributes: frozenset[str]) -> tuple[tuple[str, 
 def records(type_: RecordType, resource: Json, attributes: frozenset[str], reading: Reading) -> tuple[Record, ...]:
     """The records that a resource holds: one, or one for each practitioner of a care team in force."""
     id_, subject = identity(type_, resource, reading)
-    labels = _labels(resource, reading)
+    labels = labels_of(type_, resource, reading)
     if type_ is not RecordType.CARE_TEAM_MEMBER:
         return (_record(type_, id_, id_, subject, labels, _values(type_, resource, attributes, reading), reading),)
     return tuple(
@@ -77,17 +78,33 @@ def care_team(resource: Json, reading: Reading) -> Iterator[tuple[int, Json]]:
             yield place, {"period": resource.get("period"), **participant}
 
 
-def _labels(resource: Json, reading: Reading) -> frozenset[str]:
-    """The canonical security labels. One that can't be read may hide anything, so it costs the resource."""
+def labels_of(type_: RecordType, resource: Json, reading: Reading) -> frozenset[str]:
+    """The labels that the EHR set, united with those that the resource's codes call for.
+
+    A security label that can't be read may hide anything, so it costs the resource; codes that can't be read
+    restrict it.
+    """
+    found = _security(resource, reading.mapping)
+    if type_ not in sensitivity.LABELLED:
+        return found - {sensitivity.NORMAL}
+    try:
+        said = [each for name in RESOURCES[type_].judged for each in datatypes.codings(resource.get(name))]
+    except Malformed:
+        said, found = [], found | {sensitivity.RESTRICTED}
+    return sensitivity.labels_of(said, set_by_source=found)
+
+
+def _security(resource: Json, mapping: FhirMapping) -> frozenset[str]:
     security = element(resource.get("meta")).get("security")
     if security is None:
         return frozenset()
     if not isinstance(security, list):
         raise Malformed("security labels can't be read")
-    return frozenset(label for each in security if (label := _label(each, reading.mapping)))
+    return frozenset(label for each in security if (label := security_label(each, mapping)))
 
 
-def _label(coding: Any, mapping: FhirMapping) -> str:
+def security_label(coding: Any, mapping: FhirMapping) -> str:
+    """The canonical label of a security Coding; one that is not mapped stays as `system|code`."""
     system, code = text(element(coding).get("system")), text(element(coding).get("code"))
     if code is None:
         raise Malformed("a security label can't be read")

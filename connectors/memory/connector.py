@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
@@ -10,9 +11,10 @@ from typing import Final
 from connectors.keys import key_of
 from connectors.memory.matching import matches, sort_key
 from connectors.vocabulary import refuse_unknown_key, refuse_unknown_search
+from portico.records.consent import Consent
 from portico.records.context import CallContext
-from portico.records.errors import SourceTimeout
-from portico.records.people import Person, Relation
+from portico.records.errors import SourceTimeout, UnsupportedPredicate
+from portico.records.people import Person, Relation, SensitiveVisit
 from portico.records.references import By, RecordType, SourceName
 from portico.records.search import FIELDS, Hit, Page, Search
 from portico.records.types import RECORD_CLASSES, Record
@@ -21,10 +23,10 @@ _ALWAYS: Final = frozenset(field.name for field in fields(Record))
 
 
 class MemoryConnector:
-    """Serves the records, people and relations that it is given, and never changes them.
+    """Serves the records, people, relations, consents and visits that it is given, and never changes them.
 
     Declares every key under which one of its records can be found, and a search for every searchable type that it
-    holds. Positions are places in the order, so they hold only as long as the records do: for good.
+    holds. A position is what the record before it is ordered by.
     """
 
     def __init__(
@@ -34,6 +36,8 @@ class MemoryConnector:
         people: Iterable[Person] = (),
         relations: Iterable[Relation] = (),
         *,
+        consents: Iterable[Consent] = (),
+        sensitive_visits: Iterable[SensitiveVisit] = (),
         batch_limit: int = 100,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -43,6 +47,8 @@ class MemoryConnector:
             self._records.setdefault(record.type, []).append(record)
         self._people = tuple(people)
         self._relations = tuple(relations)
+        self._consents = tuple(consents)
+        self._sensitive_visits = tuple(sensitive_visits)
         self._batch_limit = batch_limit
         self._clock = clock
         self._keys = {type_: _keys_of(held) for type_, held in self._records.items()}
@@ -75,16 +81,20 @@ class MemoryConnector:
         return [_asked(record, call.attributes) for record in self._records[type_] if key_of(record, by) in wanted]
 
     async def search(self, call: CallContext, search: Search) -> Page:
-        """A page; its positions count the hits before them."""
+        """A page of what stands after the position."""
         refuse_unknown_search(self.searches, search)
         self._refuse_late(call)
-        found = [one for one in self._records[search.type] if all(matches(one, which) for which in search.where)]
-        found.sort(key=lambda record: sort_key(record, search.order), reverse=search.descending)
-        start = int(search.after or 0)
-        end = start + search.limit
-        page = enumerate(found[start:end], start + 1)
-        hits = tuple(Hit(_asked(record, call.attributes), str(place)) for place, record in page)
-        return Page(hits, more=len(found) > end)
+        placed = [(sort_key(record, search.order), record) for record in self._records[search.type]]
+        if search.after is not None:
+            after = _place(search.after)
+            placed = [(place, one) for place, one in placed if (place < after if search.descending else place > after)]
+        placed = [(place, one) for place, one in placed if all(matches(one, which) for which in search.where)]
+        placed.sort(key=lambda row: row[0], reverse=search.descending)
+        hits = tuple(
+            Hit(_asked(record, call.attributes), json.dumps(place, ensure_ascii=False))
+            for place, record in placed[: search.limit]
+        )
+        return Page(hits, more=len(placed) > search.limit)
 
     async def people(self, call: CallContext) -> AsyncIterator[Person]:
         """Everyone."""
@@ -97,6 +107,18 @@ class MemoryConnector:
         for relation in self._relations:
             self._refuse_late(call)
             yield relation
+
+    async def consents(self, call: CallContext) -> AsyncIterator[Consent]:
+        """Every consent."""
+        for consent in self._consents:
+            self._refuse_late(call)
+            yield consent
+
+    async def sensitive_visits(self, call: CallContext) -> AsyncIterator[SensitiveVisit]:
+        """Every sensitive visit."""
+        for visit in self._sensitive_visits:
+            self._refuse_late(call)
+            yield visit
 
     async def ping(self, call: CallContext) -> None:
         """Memory always answers in time."""
@@ -112,6 +134,14 @@ class MemoryConnector:
 
 def _keys_of(records: Sequence[Record]) -> frozenset[By]:
     return frozenset(by for by in By if any(key_of(record, by) is not None for record in records))
+
+
+def _place(position: str) -> tuple[str, str]:
+    try:
+        value, id_ = json.loads(position)
+    except (TypeError, ValueError):
+        raise UnsupportedPredicate("a position that this connector never gave") from None
+    return str(value), str(id_)
 
 
 def _asked(record: Record, attributes: frozenset[str]) -> Record:

@@ -23,6 +23,9 @@ _PATHS: Final = {
 }
 """Where the records keep what the search vocabulary names, where the names differ."""
 
+_KEY_LENGTH: Final = 200
+"""Characters by which records are ordered, so that no position is too long to come back to."""
+
 
 def matches(record: Record, condition: Condition) -> bool:
     """Whether any of the record's values meets the condition; a missing value meets none."""
@@ -43,7 +46,7 @@ def sort_key(record: Record, order: str) -> tuple[str, str]:
     """Text without regard to case or accents, what is missing first, ties by the source's own id."""
     value = min(_values(record, order), default="")
     letters = unicodedata.normalize("NFD", value.casefold())
-    return "".join(letter for letter in letters if not unicodedata.combining(letter)), record.id.value
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))[:_KEY_LENGTH], record.id.value
 
 
 def _values(record: Record, field: str) -> frozenset[str]:

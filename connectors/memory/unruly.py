@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from connectors.base import Connector
+from portico.records.consent import Consent
 from portico.records.context import CallContext
-from portico.records.people import Person, Relation
+from portico.records.people import Person, Relation, SensitiveVisit
 from portico.records.references import By, RecordType, SourceName
 from portico.records.search import Page, Search
 from portico.records.types import Record
@@ -76,6 +77,20 @@ class UnrulyConnector:
         async for relation in self._connector.relations(call):
             yield relation
             await self._suffer(call, "more relations")
+
+    async def consents(self, call: CallContext) -> AsyncIterator[Consent]:
+        """The other connector's consents; the fault strikes before each."""
+        await self._suffer(call, "consents")
+        async for consent in self._connector.consents(call):
+            yield consent
+            await self._suffer(call, "more consents")
+
+    async def sensitive_visits(self, call: CallContext) -> AsyncIterator[SensitiveVisit]:
+        """The other connector's sensitive visits; the fault strikes before each."""
+        await self._suffer(call, "sensitive visits")
+        async for visit in self._connector.sensitive_visits(call):
+            yield visit
+            await self._suffer(call, "more sensitive visits")
 
     async def ping(self, call: CallContext) -> None:
         """The other connector's health."""

@@ -11,13 +11,14 @@ from typing import Any, Final
 
 from connectors.scheduling.config import SchedulingConfig
 from connectors.scheduling.mapping import SchedulingMapping
-from connectors.scheduling.questions import LOOKUPS, ORDERS, Position, filters, question
+from connectors.scheduling.questions import LOOKUPS, ORDERS, PLACES, Place, filters, question
 from connectors.scheduling.readings import APPOINTMENT, SLOT, Attribute, Malformed, Reader, fields_of, reader
 from connectors.scheduling.vendor import Json, Vendor
 from connectors.vocabulary import refuse_unknown_key, refuse_unknown_search
+from portico.records.consent import Consent
 from portico.records.context import CallContext
 from portico.records.errors import SourceInvalid, SourceUnavailable, UnsupportedPredicate
-from portico.records.people import Person, Relation
+from portico.records.people import Person, Relation, SensitiveVisit
 from portico.records.references import By, RecordType, SourceName
 from portico.records.search import Hit, Page, Search
 from portico.records.types import Record
@@ -30,6 +31,8 @@ class _Kind:
     """One of the vendor's two kinds of items."""
 
     path: str
+    name: str
+    """The field with an item's id."""
     always: frozenset[str]
     """The fields without which there is no record."""
     attributes: Mapping[str, Attribute]
@@ -38,9 +41,13 @@ class _Kind:
 
 _KINDS: Final[Mapping[RecordType, _Kind]] = {
     RecordType.APPOINTMENT: _Kind(
-        "appointments", frozenset({"apptId", "clientId", "flags"}), APPOINTMENT, Reader.appointment
+        "appointments",
+        "apptId",
+        frozenset({"apptId", "clientId", "flags", "visitType"}),
+        APPOINTMENT,
+        Reader.appointment,
     ),
-    RecordType.SLOT: _Kind("openings", frozenset({"openingId"}), SLOT, Reader.slot),
+    RecordType.SLOT: _Kind("openings", "openingId", frozenset({"openingId"}), SLOT, Reader.slot),
 }
 _KEYS: Final = {type_: frozenset(lookups) for type_, lookups in LOOKUPS.items()}
 
@@ -106,26 +113,29 @@ class SchedulingConnector:
         return list(found.values())
 
     async def search(self, call: CallContext, search: Search) -> Page:
-        """One page. Cost: one request; none where nothing can meet the conditions."""
+        """One page. Cost: one request for each hundred of it; none where nothing can meet the conditions.
+
+        A position holds an item's id and, by time, its time: whoever hands it out seals it.
+        """
         refuse_unknown_search(self.searches, search)
+        place = None if search.after is None else Place.parse(search.after, search.order)
         asked = filters(search, self._mapping)
         if asked is None:
             return Page((), more=False)
-        kind, start, hits = _KINDS[search.type], Position.parse(search.after), list[Hit]()
-        fields = fields_of(kind.attributes, call.attributes) | kind.always
+        kind, hits = _KINDS[search.type], list[Hit]()
+        fields = fields_of(kind.attributes, call.attributes).union(kind.always, PLACES[search.order])
         body = {"filter": asked, "sort": f"{'-' * search.descending}{ORDERS[search.order]}"}
         for _ in range(self._config.page_limit):
-            size = min(self._config.page_size, start.skip + search.limit - len(hits))
-            page = await self._page(call, f"{kind.path}/search", question(body, fields, size=size, cursor=start.cursor))
-            for place, item in enumerate(page.items[start.skip :], start=start.skip + 1):
+            size = min(self._config.page_size, search.limit - len(hits))
+            after = None if place is None else place.asked(search.order)
+            page = await self._page(call, f"{kind.path}/search", question(body, fields, size=size, after=after))
+            for item in page.items:
                 if "clientIds" in asked and item.get("clientId") not in asked["clientIds"]:
                     raise self._foreign()
-                is_last = place == len(page.items) and page.following is not None
-                after = Position(0, page.following) if is_last else Position(place, start.cursor)
-                hits.append(Hit(self._record(kind, item, call), str(after)))
+                place = Place.of(item, kind.name, search.order)
+                hits.append(Hit(self._record(kind, item, call), str(place)))
             if page.following is None or len(hits) == search.limit:
                 return Page(tuple(hits), more=page.following is not None)
-            start = Position(max(0, start.skip - len(page.items)), page.following)
         raise self._endless()
 
     async def people(self, call: CallContext) -> AsyncIterator[Person]:
@@ -166,6 +176,18 @@ class SchedulingConnector:
                         relation = read.relation(item)
                     if relation is not None:
                         yield relation
+
+    async def consents(self, call: CallContext) -> AsyncIterator[Consent]:  # noqa: ARG002 - the contract's
+        """None: patients tell the EHR, not the calendar."""
+        made: tuple[Consent, ...] = ()
+        for consent in made:
+            yield consent
+
+    async def sensitive_visits(self, call: CallContext) -> AsyncIterator[SensitiveVisit]:  # noqa: ARG002 - the contract's
+        """None: an appointment's labels are its own; what the visit was is the EHR's to say."""
+        labelled: tuple[SensitiveVisit, ...] = ()
+        for visit in labelled:
+            yield visit
 
     async def ping(self, call: CallContext) -> None:
         """Whether the vendor answers and accepts our key. Cost: its status."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
+
+import orjson
 
 from connectors.scheduling.mapping import SchedulingMapping
+from portico.records.errors import UnsupportedPredicate
 from portico.records.references import By, RecordType
 from portico.records.search import Condition, Op, Search
 
@@ -16,6 +19,9 @@ _LISTS: Final = {"patient": "clientIds", "practitioner": "npis", "location": "si
 
 ORDERS: Final = {"start": "starts", "id": "id"}
 """Names of orders and the vendor's sorts for them; it breaks ties by id."""
+
+PLACES: Final[Mapping[str, tuple[str, ...]]] = {"start": ("starts", "startsFold", "tz"), "id": ()}
+"""The fields that, besides the id, say where an item stands in an order."""
 
 LOOKUPS: Final[Mapping[RecordType, Mapping[By, tuple[str, str]]]] = {
     RecordType.APPOINTMENT: {
@@ -29,20 +35,36 @@ LOOKUPS: Final[Mapping[RecordType, Mapping[By, tuple[str, str]]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
-    """Where a search goes on: so many items after where a page of the vendor's begins (None: its first)."""
+class Place:
+    """Where an item stands in a sort, in the item's own words: its id, and its time where the sort is by time.
 
-    skip: int
-    cursor: str | None
+    Written as JSON: `["A-1", "2026-03-08T01:30:00", 0, "America/New_York"]`, or `["A-1"]`.
+    """
+
+    words: tuple[str | int | None, ...]
 
     @classmethod
-    def parse(cls, text: str | None) -> Position:
-        """The position that a hit gave."""
-        skip, _, cursor = (text or "0.").partition(".")
-        return cls(int(skip), cursor or None)
+    def parse(cls, text: str, order: str) -> Place:
+        """The place that `str` wrote. Raises `UnsupportedPredicate` for anything else."""
+        try:
+            words = tuple(orjson.loads(text))
+        except (TypeError, ValueError):
+            words = ()
+        if len(words) != len(PLACES[order]) + 1:
+            raise UnsupportedPredicate("a position that this connector never gave")
+        return cls(words)
+
+    @classmethod
+    def of(cls, item: Mapping[str, Any], name: str, order: str) -> Place:
+        """An item's place; `name` is the field with its id."""
+        return cls(tuple(item.get(field) for field in (name, *PLACES[order])))
 
     def __str__(self) -> str:
-        return f"{self.skip}.{self.cursor or ''}"
+        return orjson.dumps(self.words).decode()
+
+    def asked(self, order: str) -> dict[str, str | int | None]:
+        """The place as the vendor takes it."""
+        return dict(zip(("id", *PLACES[order]), self.words, strict=True))
 
 
 def filters(search: Search, mapping: SchedulingMapping) -> dict[str, Sequence[str]] | None:
@@ -64,10 +86,17 @@ def filters(search: Search, mapping: SchedulingMapping) -> dict[str, Sequence[st
     return listed | {name: instant.isoformat() for name, instant in bounds.items()}
 
 
-def question(asked: Mapping[str, object], fields: set[str], *, size: int, cursor: str | None) -> dict[str, object]:
-    """A page of what is asked, with these fields of each item."""
-    page = {"size": size} | ({"cursor": cursor} if cursor else {})
-    return {**asked, "fields": sorted(fields), "page": page}
+def question(
+    asked: Mapping[str, object],
+    fields: set[str],
+    *,
+    size: int,
+    cursor: str | None = None,
+    after: Mapping[str, object] | None = None,
+) -> dict[str, object]:
+    """A page of what is asked, with these fields of each item: from a cursor of the vendor's on, or after an item."""
+    start = {"cursor": cursor} if cursor else {"after": after} if after else {}
+    return {**asked, "fields": sorted(fields), "page": {"size": size, **start}}
 
 
 def _values(type_: RecordType, condition: Condition, mapping: SchedulingMapping) -> frozenset[str]:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from connectors.scheduling.mapping import SchedulingMapping
 from connectors.scheduling.vendor import Json
 from connectors.scheduling.walltimes import instant
-from portico.records import systems
+from portico.records import sensitivity, systems
 from portico.records.people import Person, Relation, RelationKind
 from portico.records.references import By, RecordId, RecordType, Reference, SourceName
 from portico.records.types import Appointment, Slot
@@ -159,10 +159,12 @@ class Reader:
         return name
 
     def _labels(self, item: Json) -> frozenset[str]:
+        """The vendor's flags and what the visit type's code says; the note is free text, which can't be judged."""
         flags = item.get("flags")
         if not isinstance(flags, list) or not all(isinstance(flag, str) for flag in flags):
             raise Malformed("an appointment's privacy flags can't be read")
-        return frozenset(self.mapping.flags.get(flag, f"scheduling|{flag}") for flag in flags)
+        flagged = frozenset(self.mapping.flags.get(flag, f"scheduling|{flag}") for flag in flags)
+        return sensitivity.labels_of((_service(item, self.mapping),), set_by_source=flagged)
 
     def _provenance(self, name: str) -> Provenance:
         return Provenance(

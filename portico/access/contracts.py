@@ -16,6 +16,9 @@ from portico.access.documents import Json
 from portico.access.engine import Rule
 from portico.records.errors import Fault, PolicyUnavailable
 
+_OVERRIDES = {"allow": {"effect"}, "mask": {"effect", "mask"}, "deny": {"effect", "reason"}}
+"""What an override says, by its effect."""
+
 
 class Contracts:
     """The schemas of all entry points, compiled."""
@@ -50,17 +53,22 @@ def _answers(rule: Rule, input_: Mapping[str, Any], answer: Mapping[str, Any]) -
                 of_type["coordinates"].keys() <= input_["types"][type_].keys() for type_, of_type in answer.items()
             )
         case Rule.CLASSES:
-            return answer.keys() == input_["classes"].keys() and all(map(_exclusive, answer.values()))
+            return answer.keys() == input_["classes"].keys() and all(map(_unambiguous, answer.values()))
         case Rule.EGRESS:
-            return set(answer["tags"]) <= set(input_["tags"])
-        case Rule.SCOPE | Rule.COMMAND:
+            sendable, asked = set(answer["tags"]), set(input_["tags"])
+            return sendable <= asked and (sendable == asked or answer["reason"] is not None)
+        case Rule.COMMAND:
+            return set(answer["obligations"]) == answer.keys() - {"effect", "reason", "obligations"}
+        case Rule.SCOPE:
             return True
 
 
-def _exclusive(of_class: Mapping[str, Any]) -> bool:
-    """A tag has at most one effect."""
-    allow, mask, deny = set(of_class["allow"]), of_class["mask"].keys(), of_class["deny"].keys()
-    return allow.isdisjoint(mask) and allow.isdisjoint(deny) and mask.isdisjoint(deny)
+def _unambiguous(of_class: Mapping[str, Any]) -> bool:
+    """A tag has at most one effect, and an override what belongs to its effect."""
+    effects = [*of_class["allow"], *of_class["mask"], *of_class["deny"], *of_class.get("refuse", ())]
+    return len(effects) == len(set(effects)) and all(
+        override.keys() == _OVERRIDES[override["effect"]] for override in of_class["overrides"].values()
+    )
 
 
 def _compiled(schemas: Mapping[str, Json], name: str) -> Callable[[object], object]:

@@ -8,45 +8,28 @@ a change in any of them is another question.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any
+from datetime import UTC, date, datetime
+from typing import Any, NamedTuple
 
+from portico.access.commands import CommandDecision, command_decision
 from portico.access.engine import PolicyEngine, Rule, Verdict
-from portico.access.masks import Mask
 from portico.access.principal import Caller, Principal
-from portico.access.tags import Coordinate
+from portico.access.rulings import Decision, decision_of
+from portico.access.tags import Coordinate, Tag
+from portico.records import sensitivity
+from portico.records.consent import Provision
 from portico.records.errors import PolicyUnavailable
 
 
-class Effect(StrEnum):
-    """What happens to a value. Anything else is a denial."""
-
-    ALLOW = "allow"
-    MASK = "mask"
-    DENY = "deny"
-
-
-@dataclass(frozen=True, slots=True)
-class Ruling:
-    """The effect on one coordinate: which mask, or why not."""
-
-    effect: Effect
-    mask: Mask | None = None
-    reason: str | None = None
-
-
-ALLOW = Ruling(Effect.ALLOW)
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionClass:
+class DecisionClass(NamedTuple):
     """The facts on which a decision may depend. Never an id."""
 
     type: str
     relationships: frozenset[str] = frozenset()
     labels: frozenset[str] = frozenset()
+    consent: frozenset[Provision] = frozenset()
 
     def facts(self) -> dict[str, Any]:
         """The class as the policies read it."""
@@ -54,43 +37,31 @@ class DecisionClass:
             "type": self.type,
             "relationships": sorted(self.relationships),
             "labels": sorted(self.labels),
-            "consent": [],
+            "consent": sorted(map(_provision, self.consent), key=repr),
             "tenant": "match",
             "attributes": {},
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What the policies decided about one class."""
+class Facts(NamedTuple):
+    """What decides besides a type: how the caller stands to a patient, how sensitive it is, what the patient said."""
 
-    visible: bool
-    decision_id: str
-    revision: str
-    allow: frozenset[str] = frozenset()
-    mask: Mapping[str, Mask] = field(default_factory=dict)
-    deny: Mapping[str, str] = field(default_factory=dict)
-    overrides: Mapping[str, Ruling] = field(default_factory=dict)
+    relationships: frozenset[str] = frozenset()
+    labels: frozenset[str] = frozenset()
+    consent: frozenset[Provision] = frozenset()
 
-    def ruling(self, coordinate: Coordinate) -> Ruling:
-        """The effect on a coordinate: its override, else its tag's; deny before mask before allow, silence is deny."""
-        if not self.visible:
-            return Ruling(Effect.DENY, reason="not_visible")
-        override = self.overrides.get(coordinate.name)
-        if override is not None:
-            return override
-        tag = coordinate.tag
-        if tag in self.deny:
-            return Ruling(Effect.DENY, reason=self.deny[tag])
-        if tag in self.mask:
-            return Ruling(Effect.MASK, mask=self.mask[tag])
-        if tag in self.allow:
-            return ALLOW
-        return Ruling(Effect.DENY, reason="not_permitted")
+    def about(self, type_name: str) -> DecisionClass:
+        """The class of a record of this type. Where records carry a label each, `N` says that nothing restricts it."""
+        return DecisionClass(
+            type_name,
+            self.relationships,
+            self.labels or sensitivity.UNRESTRICTED.get(type_name, self.labels),
+            self.consent,
+        )
 
-    def in_full(self, coordinate: Coordinate) -> bool:
-        """Whether a filter or an ordering by this coordinate reveals nothing that a look at it wouldn't."""
-        return self.ruling(coordinate).effect is Effect.ALLOW
+
+NOBODY = Facts()
+"""Of a record about nobody, or about nobody known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +92,20 @@ class Scope:
         return not self.everyone and not self.relationships
 
 
+@dataclass(frozen=True, slots=True)
+class Egress:
+    """Which of the tags asked about a destination may be told for a purpose on a day, and why not the others."""
+
+    tags: frozenset[Tag]
+    reason: str | None
+    decision_id: str
+    revision: str
+
+    def refusal(self, told: Collection[Tag]) -> str | None:
+        """Why a request that tells it things of these tags may not be sent; None where it may."""
+        return None if self.tags.issuperset(told) else self.reason or "tag_not_registered"
+
+
 @dataclass(slots=True)
 class Tally:
     """One request's policy calls and what to cite for them: decisions of one revision of the policies, never of two."""
@@ -129,7 +114,7 @@ class Tally:
     revisions: set[str] = field(default_factory=set)
     decision_ids: set[str] = field(default_factory=set)
 
-    def cite(self, decision: Decision | Ceiling | Scope) -> None:
+    def cite(self, decision: Decision | Ceiling | Scope | Egress | CommandDecision) -> None:
         """Note that this decision is applied.
 
         Raises `PolicyUnavailable` where it is of another revision than those before it: what one leaves out, the other
@@ -144,9 +129,19 @@ class Tally:
 class Decisions:
     """Asks the policy engine, and remembers. One for a process; holds no released value."""
 
-    def __init__(self, engine: PolicyEngine, *, capacity: int = 50_000) -> None:
-        """`capacity` is how many decisions are remembered; a ceiling counts once for each of its coordinates."""
+    def __init__(
+        self,
+        engine: PolicyEngine,
+        *,
+        capacity: int = 50_000,
+        today: Callable[[], date] = lambda: datetime.now(UTC).date(),
+    ) -> None:
+        """`capacity` is how many decisions are remembered; a ceiling counts once for each of its coordinates.
+
+        `today` is the day by which agreements with destinations are judged: UTC's.
+        """
         self._engine = engine
+        self._today = today
         self._capacity = capacity
         self._weight = 0
         self._known: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
@@ -190,7 +185,7 @@ class Decisions:
             if verdict.result.keys() != asked.keys():
                 raise PolicyUnavailable
             for key, class_ in asked.items():
-                decision = _decision(verdict.result[key], verdict)
+                decision = decision_of(verdict.result[key], verdict)
                 decided[class_] = decision
                 self._remember(("class", *asker, class_, verdict.revision), decision)
         for decision in decided.values():
@@ -205,6 +200,28 @@ class Decisions:
             verdict = await self._ask(Rule.SCOPE, caller, {"type": type_name}, tally)
             known = _scope(verdict)
             self._remember(("scope", *_asker(caller), type_name, verdict.revision), known)
+        tally.cite(known)
+        return known  # type: ignore[no-any-return]  # the store holds what this method put there
+
+    async def command(self, caller: Caller, command: str, facts: Mapping[str, Any], tally: Tally) -> CommandDecision:
+        """Whether the caller may run a command, and what that asks of them. Asked each time, never remembered."""
+        verdict = await self._ask(Rule.COMMAND, caller, {"command": command, "facts": facts}, tally)
+        decided = command_decision(verdict)
+        tally.cite(decided)
+        return decided
+
+    async def egress(self, caller: Caller, destination: str, tags: Collection[Tag], tally: Tally) -> Egress:
+        """Which of these tags a destination may be told today, for the caller's purpose, whoever they are."""
+        asked, day = frozenset(tags), self._today().isoformat()
+        about = ("egress", destination, caller.purpose, day, asked)
+        known = self._recall((*about, self._engine.revision))
+        if known is None:
+            tally.calls += 1
+            question = {"destination": destination, "purpose": caller.purpose.value, "tags": sorted(asked)}
+            verdict = await self._engine.ask(Rule.EGRESS, {**question, "date": day})
+            sendable = asked.intersection(verdict.result["tags"])
+            known = Egress(sendable, verdict.result["reason"], verdict.decision_id, verdict.revision)
+            self._remember((*about, verdict.revision), known)
         tally.cite(known)
         return known  # type: ignore[no-any-return]  # the store holds what this method put there
 
@@ -252,6 +269,16 @@ def _claims(principal: Principal) -> dict[str, Any]:
     }
 
 
+def _provision(provision: Provision) -> dict[str, Any]:
+    return {
+        "kind": provision.kind.value,
+        "purposes": sorted(provision.purposes),
+        "roles": sorted(provision.roles),
+        "tags": sorted(provision.tags),
+        "labels": sorted(provision.labels),
+    }
+
+
 def _reachable(result: Mapping[str, Any], types: Mapping[str, Mapping[str, str]]) -> frozenset[str]:
     reachable: set[str] = set()
     for type_name, coordinates in types.items():
@@ -261,38 +288,6 @@ def _reachable(result: Mapping[str, Any], types: Mapping[str, Mapping[str, str]]
         tags, exceptions = frozenset(rights["tags"]), rights["coordinates"]
         reachable.update(name for name, tag in coordinates.items() if exceptions.get(name, tag in tags) is True)
     return frozenset(reachable)
-
-
-def _decision(answer: Mapping[str, Any], verdict: Verdict) -> Decision:
-    if answer["visible"] is not True:
-        return Decision(visible=False, decision_id=verdict.decision_id, revision=verdict.revision)
-    masks: dict[str, Mask] = {}
-    denials: dict[str, str] = dict(answer["deny"])
-    for tag, name in answer["mask"].items():
-        if name in Mask.__members__.values():
-            masks[tag] = Mask(name)
-        else:
-            denials[tag] = "unknown_mask"
-    return Decision(
-        visible=True,
-        decision_id=verdict.decision_id,
-        revision=verdict.revision,
-        allow=frozenset(answer["allow"]),
-        mask=masks,
-        deny=denials,
-        overrides={name: _ruling(override) for name, override in answer["overrides"].items()},
-    )
-
-
-def _ruling(override: Mapping[str, Any]) -> Ruling:
-    match override:
-        case {"effect": "allow"}:
-            return ALLOW
-        case {"effect": "mask", "mask": str() as name} if name in Mask.__members__.values():
-            return Ruling(Effect.MASK, mask=Mask(name))
-        case {"effect": "deny", "reason": str() as reason}:
-            return Ruling(Effect.DENY, reason=reason)
-    return Ruling(Effect.DENY, reason="unknown_effect")
 
 
 def _scope(verdict: Verdict) -> Scope:

@@ -6,34 +6,48 @@ all. A released record holds allowed values, masked values and withheld markers,
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
-from portico.access.decisions import Decision, DecisionClass, Decisions, Effect, Tally
-from portico.access.masks import Mask, MaskKey, Unmaskable, apply
+from portico.access.decisions import DecisionClass, Decisions, Facts, Tally
+from portico.access.masks import PERSONAL, Mask, MaskKey, Unmaskable, apply
 from portico.access.principal import Caller
+from portico.access.rulings import Decision, Effect, Ruling
+from portico.access.step_up import StepUp
 from portico.access.tags import Coordinate, TagTable
 from portico.records.references import PatientId
 from portico.records.types import Record
 
+STEP_UP_REQUIRED = "step_up_required"
+"""The reason where the policies would release a value to the same caller after another authentication."""
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A record, whom it is about, and how the caller stands to them. No patient: about nobody, or nobody known."""
+
+class Case(NamedTuple):
+    """A record, whom it is about, and what a decision may know of both. No patient: about nobody, or nobody known."""
 
     record: Record
     patient: PatientId | None
-    relationships: frozenset[str]
+    facts: Facts
+
+    @property
+    def class_(self) -> DecisionClass:
+        """What decides about it."""
+        return self.facts.about(self.record.type.value)
 
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """Stands where a value is not released; `reason` is the policy's code."""
+    """Stands where a value is not released; `reason` is the policy's code.
+
+    With a `challenge`, it would be released to the same caller after such an authentication.
+    """
 
     coordinate: str
     reason: str
     decision_id: str
+    challenge: StepUp | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +62,31 @@ class Masked:
 class Released:
     """What a caller may have of one record, by attribute: plain values, `Masked` and `Withheld`.
 
-    `denied` names the edges that the caller may not follow from here. Equal only to itself: the session that made it
-    knows which record it stands for, and nobody else does.
+    `denied` names the edges that the caller may not follow from here, `notices` holds the texts that must be said with
+    it, by code. Equal only to itself: the session that made it knows which record it stands for, and nobody else does.
     """
 
     type: str
     patient: PatientId | None
     values: Mapping[str, Any]
     denied: Mapping[str, Withheld]
+    notices: Mapping[str, str] = field(default_factory=dict)
+
+
+PROJECTIONS_LIMIT = 10_000
+"""How many decisions are kept spelt out before that begins anew."""
 
 
 @dataclass(slots=True)
 class _Projection:
-    """One decision, spelt out for the attributes that are wanted."""
+    """One decision, spelt out for the attributes that are wanted. Never changed once it is made."""
 
-    decision_id: str
+    type: str
+    decision: Decision
     plain: list[str] = field(default_factory=list)
     masked: list[tuple[Coordinate, Mask]] = field(default_factory=list)
+    personal: bool = False
+    """Whether one of the masks is another for each patient."""
     withheld: dict[str, Withheld] = field(default_factory=dict)
     denied: dict[str, Withheld] = field(default_factory=dict)
 
@@ -72,17 +94,22 @@ class _Projection:
 class Guard:
     """Turns records into released records, one decision for each class of a batch. One for a process."""
 
-    def __init__(self, decisions: Decisions, tags: TagTable, *, mask_secret: bytes) -> None:
+    def __init__(
+        self, decisions: Decisions, tags: TagTable, *, mask_secret: bytes, clock: Callable[[], float] = time.time
+    ) -> None:
+        """`clock` tells the seconds since the epoch at which an authentication is judged."""
+        self._clock = clock
         self._decisions = decisions
         self._tags = tags
         self._mask_secret = mask_secret
+        self._projections: dict[tuple[str, Decision, frozenset[str]], _Projection] = {}
 
     async def admits(
         self, caller: Caller, classes: Collection[DecisionClass], tally: Tally
     ) -> frozenset[DecisionClass]:
         """The classes of which anything at all is visible; asked before a source is, so that no one fetches in vain."""
         decisions = await self._decisions.classes(caller, classes, tally)
-        return frozenset(class_ for class_, decision in decisions.items() if self._shows(class_, decision))
+        return frozenset(class_ for class_, decision in decisions.items() if self._shows(class_.type, decision))
 
     async def release(
         self, caller: Caller, cases: Sequence[Case], wanted: frozenset[str], tally: Tally
@@ -91,20 +118,13 @@ class Guard:
 
         `wanted` names the selected attributes and edges. Raises `PolicyUnavailable`, and releases nothing then.
         """
-        classes = [DecisionClass(case.record.type.value, case.relationships, case.record.labels) for case in cases]
+        classes = [case.class_ for case in cases]
         decisions = await self._decisions.classes(caller, set(classes), tally)
-        projections: dict[DecisionClass, _Projection] = {}
-        released: list[Released | None] = []
-        for case, class_ in zip(cases, classes, strict=True):
-            decision = decisions[class_]
-            if not self._shows(class_, decision):
-                released.append(None)
-                continue
-            projection = projections.get(class_)
-            if projection is None:
-                projection = projections[class_] = self._project(class_.type, decision, wanted)
-            released.append(self._apply(caller, case, projection))
-        return released
+        projections = {
+            class_: self._projection(caller, class_.type, decision, wanted) for class_, decision in decisions.items()
+        }
+        key = MaskKey(secret=self._mask_secret, tenant=caller.principal.tenant, patient=None)
+        return [_applied(projections[class_], case, key) for case, class_ in zip(cases, classes, strict=True)]
 
     async def in_full(
         self, caller: Caller, cases: Sequence[Case], coordinates: Collection[Coordinate], tally: Tally
@@ -113,7 +133,7 @@ class Guard:
 
         What a filter or an ordering reveals must be: elsewhere the row behaves as if the value were absent.
         """
-        classes = [DecisionClass(case.record.type.value, case.relationships, case.record.labels) for case in cases]
+        classes = [case.class_ for case in cases]
         decisions = await self._decisions.classes(caller, set(classes), tally)
         full = {
             class_: all(decision.in_full(coordinate) for coordinate in coordinates)
@@ -121,42 +141,73 @@ class Guard:
         }
         return [full[class_] for class_ in classes]
 
-    def _shows(self, class_: DecisionClass, decision: Decision) -> bool:
+    def _shows(self, type_name: str, decision: Decision) -> bool:
         """Whether anything is told of such a record; of one whose id may not be told, nothing is."""
-        id_ = self._tags[class_.type].get("id")
+        id_ = self._tags[type_name].get("id")
         return decision.visible and (id_ is None or decision.in_full(id_))
 
-    def _project(self, type_name: str, decision: Decision, wanted: frozenset[str]) -> _Projection:
-        projection = _Projection(decision.decision_id)
+    def _projection(
+        self, caller: Caller, type_name: str, decision: Decision, wanted: frozenset[str]
+    ) -> _Projection | None:
+        """What a decision gives of the wanted attributes; None where nothing is told of such a record.
+
+        A decision is made for one kind of caller alone, so what it comes to is remembered with it. Where it asks for a
+        step-up, that depends on the clock, and is not.
+        """
+        if not self._shows(type_name, decision):
+            return None
+        if decision.step_up:
+            return self._project(caller, type_name, decision, wanted)
+        key = (type_name, decision, wanted)
+        projection = self._projections.get(key)
+        if projection is None:
+            if len(self._projections) >= PROJECTIONS_LIMIT:
+                self._projections.clear()
+            projection = self._projections[key] = self._project(caller, type_name, decision, wanted)
+        return projection
+
+    def _project(self, caller: Caller, type_name: str, decision: Decision, wanted: frozenset[str]) -> _Projection:
+        projection = _Projection(type_name, decision)
         coordinates = self._tags[type_name]
         for attribute in wanted:
             coordinate = coordinates.get(attribute)
             if coordinate is None:
                 continue
-            ruling = decision.ruling(coordinate)
-            withheld = Withheld(coordinate.name, ruling.reason or "not_permitted", decision.decision_id)
-            if coordinate.edge:
-                if ruling.effect is not Effect.ALLOW:
-                    projection.denied[attribute] = withheld
-            elif ruling.effect is Effect.ALLOW:
-                projection.plain.append(attribute)
-            elif ruling.effect is Effect.MASK and ruling.mask is not None:
+            ruling = self._judged(caller, decision.ruling(coordinate))
+            if ruling.effect is Effect.ALLOW:
+                if not coordinate.edge:
+                    projection.plain.append(attribute)
+            elif ruling.effect is Effect.MASK and ruling.mask is not None and not coordinate.edge:
                 projection.masked.append((coordinate, ruling.mask))
+                projection.personal |= ruling.mask in PERSONAL
             else:
-                projection.withheld[attribute] = withheld
+                kept = projection.denied if coordinate.edge else projection.withheld
+                reason = ruling.reason or "not_permitted"
+                kept[attribute] = Withheld(coordinate.name, reason, decision.decision_id, ruling.step_up)
         return projection
 
-    def _apply(self, caller: Caller, case: Case, projection: _Projection) -> Released:
-        record = case.record
-        values: dict[str, Any] = {attribute: getattr(record, attribute) for attribute in projection.plain}
-        values.update(projection.withheld)
-        if projection.masked:
-            key = MaskKey(secret=self._mask_secret, tenant=caller.principal.tenant, patient=case.patient)
-            for coordinate, mask in projection.masked:
-                values[coordinate.attribute] = _masked(
-                    coordinate, mask, getattr(record, coordinate.attribute), key, projection.decision_id
-                )
-        return Released(record.type.value, case.patient, values, projection.denied)
+    def _judged(self, caller: Caller, ruling: Ruling) -> Ruling:
+        """The ruling, or a denial where the caller's authentication is not what it asks for, now."""
+        step_up = ruling.step_up
+        if step_up is None or step_up.is_met_by(caller.principal, self._clock()):
+            return ruling
+        return Ruling(Effect.DENY, reason=STEP_UP_REQUIRED, step_up=step_up)
+
+
+def _applied(projection: _Projection | None, case: Case, key: MaskKey) -> Released | None:
+    """What a projection leaves of a record; `key` is nobody's."""
+    if projection is None:
+        return None
+    record, decision = case.record, projection.decision
+    values: dict[str, Any] = {attribute: getattr(record, attribute) for attribute in projection.plain}
+    values.update(projection.withheld)
+    if projection.masked:
+        if projection.personal:
+            key = replace(key, patient=case.patient)
+        for coordinate, mask in projection.masked:
+            value = getattr(record, coordinate.attribute)
+            values[coordinate.attribute] = _masked(coordinate, mask, value, key, decision.decision_id)
+    return Released(projection.type, case.patient, values, projection.denied, decision.notices)
 
 
 def _masked(coordinate: Coordinate, mask: Mask, value: Any, key: MaskKey, decision_id: str) -> Masked | Withheld | None:

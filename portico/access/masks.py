@@ -33,9 +33,16 @@ class Mask(StrEnum):
     """A date or instant moved by up to 182 days, by the same number for everything about one patient."""
 
 
+PERSONAL = frozenset({Mask.SHIFT})
+"""The masks that are another for each patient."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaskKey:
-    """What masks depend on besides the value. `secret` is 32 random bytes or more, `patient` the canonical id."""
+    """What masks depend on besides the value. `secret` is 32 random bytes or more, `patient` the canonical id.
+
+    Only a personal mask needs a patient; without one it is applied to nothing.
+    """
 
     secret: bytes = field(repr=False)
     tenant: str
@@ -54,7 +61,8 @@ class Unmaskable(ValueError):
 _SECRET_BYTES = 32
 _LAST = 4
 _LAST_OF_AT_LEAST = 8
-_SEPARATORS = frozenset("-. /")
+_TELLING = re.compile(r"[^-. /]")
+"""Anything but a separator."""
 _HASH_DIGITS = 16
 _SHIFT_DAYS_LIMIT = 182
 _AGE_LIMIT_YEARS = 89
@@ -75,19 +83,16 @@ def apply(mask: Mask, value: object, *, key: MaskKey) -> object:
 
 def _last4(value: object, _: MaskKey) -> object:
     match value:
-        case Identifier():
-            return replace(value, value=_starred(value.value))
         case str():
             return _starred(value)
+        case Identifier():
+            return replace(value, value=_starred(value.value))
     raise _refusal(Mask.LAST4, value)
 
 
 def _starred(text: str) -> str:
-    telling = [position for position, character in enumerate(text) if character not in _SEPARATORS]
-    kept = set(telling[-_LAST:]) if len(telling) >= _LAST_OF_AT_LEAST else set()
-    return "".join(
-        character if position in kept or character in _SEPARATORS else "*" for position, character in enumerate(text)
-    )
+    telling = len(_TELLING.findall(text))
+    return _TELLING.sub("*", text, count=telling - _LAST if telling >= _LAST_OF_AT_LEAST else telling)
 
 
 def _year(value: object, key: MaskKey) -> object:

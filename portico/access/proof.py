@@ -29,6 +29,7 @@ _NOBODY: Mapping[str, Any] = {
     "purposes": [],
 }
 _CLASS = {"type": "Patient", "relationships": [], "labels": [], "consent": [], "tenant": "match", "attributes": {}}
+_WILLING = {"kind": "permit", "purposes": [], "roles": [], "tags": [], "labels": []}
 
 QUESTIONS: Mapping[Rule, Mapping[str, Any]] = {
     Rule.CEILING: {
@@ -37,10 +38,15 @@ QUESTIONS: Mapping[Rule, Mapping[str, Any]] = {
         "action": "read",
         "types": {"Patient": {"Patient.ssn": "IDENTIFIER"}},
     },
-    Rule.CLASSES: {"principal": _NOBODY, "purpose": "TREAT", "action": "read", "classes": {"nobody": _CLASS}},
+    Rule.CLASSES: {
+        "principal": _NOBODY,
+        "purpose": "TREAT",
+        "action": "read",
+        "classes": {"nobody": _CLASS, "willing": {**_CLASS, "consent": [_WILLING]}},
+    },
     Rule.SCOPE: {"principal": _NOBODY, "purpose": "TREAT", "type": "Patient"},
     Rule.COMMAND: {"principal": _NOBODY, "purpose": "TREAT", "command": "proof", "facts": {}},
-    Rule.EGRESS: {"destination": "nowhere", "purpose": "TREAT", "tags": ["IDENTIFIER"]},
+    Rule.EGRESS: {"destination": "nowhere", "purpose": "TREAT", "tags": ["IDENTIFIER"], "date": "2025-01-01"},
 }
 """One question to each entry point, asked for nobody."""
 
@@ -64,7 +70,7 @@ def _releases(rule: Rule, answer: Mapping[str, Any]) -> bool:
         case Rule.CEILING:
             return bool(answer["Patient"]["tags"] or any(answer["Patient"]["coordinates"].values()))
         case Rule.CLASSES:
-            return bool(answer["nobody"]["visible"])
+            return any(of_class["visible"] for of_class in answer.values())
         case Rule.SCOPE:
             return bool(answer["rows"])
         case Rule.COMMAND:

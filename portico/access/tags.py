@@ -20,6 +20,10 @@ class Tag(StrEnum):
     CLINICAL = "CLINICAL"
     COMMUNICATION = "COMMUNICATION"
     OPERATIONAL = "OPERATIONAL"
+    ACCESS = "ACCESS"
+
+
+ALL_TAGS = frozenset(Tag)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,3 +22,29 @@ select *, patients::text[] as patient_ids,
 with hit as materialized (
     select *, patients::text[] as patient_ids from portico.audit where patients @> array[$2::uuid] and tenant = $1)
 select * from hit order by number desc limit $3
+
+-- name: merged
+-- The charts that were merged into one of the patients $2. What was told of those was told of these.
+select merged_into::text as patient, patient::text as merged
+  from portico.link where tenant = $1 and merged_into = any ($2::uuid[])
+
+-- name: accesses
+-- $2 charts, $3 for each the number to go on before, or null. Each chart is looked up in the index by itself, and the
+-- limit must not tempt the planner here either.
+select asked.place, told.*
+  from unnest($2::uuid[], $3::bigint[]) with ordinality as asked (chart, before, place)
+ cross join lateral (
+    with hit as materialized (
+        select *, patients::text[] as patient_ids
+          from portico.audit
+         where patients @> array[asked.chart] and tenant = $1 and number < coalesce(asked.before, 9223372036854775807)
+           and recorded_at >= coalesce($4::timestamptz, '-infinity')
+           and recorded_at < coalesce($5::timestamptz, 'infinity')
+           and purpose <> all ($6::text[]) and outcome in ('released', 'partial'))
+    select * from hit order by number desc limit $7) as told
+
+-- name: newest
+select tenant, number, hash, recorded_at from portico.audit_head where number > 0 order by tenant
+
+-- name: hashes
+select number, hash from portico.audit where tenant = $1 and number = any ($2::bigint[])

@@ -47,7 +47,10 @@ class ChainCheck:
         """`head` is what the database says was appended last; `witnessed` are heads of this tenant noted elsewhere."""
         self._tenant: Tenant = head.tenant
         self._end = head.number
-        self._witnesses = {(seen.number, seen.hash) for seen in (head, *witnessed) if seen.number}
+        self._witnesses: dict[int, set[bytes]] = {}
+        for seen in (head, *witnessed):
+            if seen.number:
+                self._witnesses.setdefault(seen.number, set()).add(seen.hash)
         self._sound = ChainHead(tenant=head.tenant, number=0, hash=GENESIS)
         self._recorded_at: datetime | None = None
 
@@ -64,7 +67,7 @@ class ChainCheck:
 
     def finish(self) -> ChainReport:
         """The report of a chain of which every row was sound: it may still end too early."""
-        if self._sound.number < max((number for number, _ in self._witnesses), default=0):
+        if self._sound.number < max(self._witnesses, default=0):
             return self._report(Flaw.CUT, self._sound.number + 1)
         return ChainReport(head=self._sound)
 
@@ -81,7 +84,7 @@ class ChainCheck:
             yield Flaw.MISDATED
         if not row.filed:
             yield Flaw.MISFILED
-        if any(number == row.number and seen != row.hash for number, seen in self._witnesses):
+        if self._witnesses.get(row.number, set()) - {row.hash}:
             yield Flaw.FORKED
 
     def _report(self, flaw: Flaw, first_bad_row: int) -> ChainReport:

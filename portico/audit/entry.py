@@ -1,4 +1,4 @@
-"""One audit entry: who was shown which fields of whom. Ids and names of fields, never values."""
+"""One audit entry: who was shown which fields of whom, or had what done. Ids and names of fields, never values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from portico.records.errors import AuditUnavailable
 from portico.records.references import PatientId, Tenant, is_patient_id
 
 ENCODING: Final = "portico.audit.1"
-"""Names the encoding below; a row of another encoding would name another."""
+"""Names the encoding of an entry about an answer; a row of another encoding names another."""
+
+LATER_ENCODING: Final = "portico.audit.2"
+"""Names the encoding of an entry with more: the same, and what it has of the fields of a command and of labels."""
 
 
 class Outcome(StrEnum):
@@ -25,12 +28,19 @@ class Outcome(StrEnum):
     PARTIAL = "partial"
     """Something was masked, withheld, or not to be had from its source."""
     REFUSED = "refused"
-    """Nothing."""
+    """Nothing: not released, or a command not carried out."""
+    DONE = "done"
+    """A command was carried out. What its answer released stands in the answer's own entry."""
+
+    @property
+    def tells(self) -> bool:
+        """Whether its patients were told about to somebody."""
+        return self in (Outcome.RELEASED, Outcome.PARTIAL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
-    """What one answer is about to release, and to whom.
+    """What one answer is about to release, and to whom; or which command was carried out, or refused, for whom.
 
     Raises `AuditUnavailable` where a value could not be recorded as it is (a NUL or half a surrogate in a text, a
     patient without a canonical id, a naive time): what can't be recorded is not released.
@@ -71,7 +81,15 @@ class AuditEntry:
     outcome: Outcome
     """What became of the operation."""
     at: datetime
-    """When the answer was made; aware."""
+    """When the answer was made, or the command was given; aware."""
+    command: str | None = None
+    """The command, `breakTheGlass`; None where the entry is about no command."""
+    refusal: str | None = None
+    """Why the command was refused: a reason code, or the code of the error."""
+    target: str | None = None
+    """The id of what the command made or changed: an emergency access, a consent."""
+    labels: frozenset[str] = frozenset()
+    """The sensitivity labels of what is told about the patients. They keep this entry from whom they keep that."""
 
     def __post_init__(self) -> None:
         if self.at.tzinfo is None or not self.tenant:
@@ -86,10 +104,13 @@ class AuditEntry:
         """The canonical encoding: JSON by RFC 8785 (JCS), so that any auditor can make the same bytes.
 
         One object with every field of the entry by its name, and `encoding`: sets are arrays of strings in the order
-        of their code points, `at` is `2026-01-31T08:30:00.000000Z`, a missing operation name is null.
+        of their code points, `at` is `2026-01-31T08:30:00.000000Z`, a missing operation name is null. Of the fields of
+        a command and the labels, those that hold nothing are left out, and an entry without any of them has the first
+        encoding: what was recorded before there were such has the same bytes for good.
         """
-        content: dict[str, object] = {"encoding": ENCODING}
-        for name in _NAMES:
+        later = [name for name in _LATER if getattr(self, name) not in (None, frozenset())]
+        content: dict[str, object] = {"encoding": LATER_ENCODING if later else ENCODING}
+        for name in (*_FROM_THE_FIRST, *later):
             value = getattr(self, name)
             content[name] = sorted(value) if isinstance(value, frozenset) else value
         content["at"] = self.at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
@@ -100,7 +121,9 @@ class AuditEntry:
         return sha256(self.encode()).digest()
 
 
+_LATER: Final = ("command", "refusal", "target", "labels")
 _NAMES: Final = tuple(field.name for field in fields(AuditEntry))
+_FROM_THE_FIRST: Final = tuple(name for name in _NAMES if name not in _LATER)
 
 
 def _texts(entry: AuditEntry) -> list[str]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 from portico.audit.chain import ChainCheck, StoredRow, chain_hash
 from portico.audit.entry import AuditEntry
-from portico.audit.trail import GENESIS, AuditRow, ChainHead, ChainReport
+from portico.audit.trail import ANY_TIME, GENESIS, AuditRow, ChainHead, ChainReport, Period
 from portico.records.errors import AuditUnavailable
 from portico.records.references import PatientId, Tenant
 
@@ -18,6 +18,8 @@ class MemoryTrail:
 
     def __init__(self) -> None:
         self.available = True
+        self.questions = 0
+        """How often it was asked who looked at whom."""
         self._chains: defaultdict[Tenant, list[StoredRow]] = defaultdict(list)
         self._numbers: dict[bytes, int] = {}
 
@@ -52,12 +54,53 @@ class MemoryTrail:
 
     async def seen(self, tenant: Tenant, patient: PatientId, *, limit: int = 1000) -> Sequence[AuditRow]:
         """See `AuditTrail.seen`."""
-        rows = [
+        return [row for row in self._rows(tenant) if patient in row.entry.patients][:limit]
+
+    def _rows(self, tenant: Tenant) -> list[AuditRow]:
+        return [
             AuditRow(number=row.number, recorded_at=row.recorded_at, entry=row.entry)
             for row in reversed(self._chains.get(tenant, []))
-            if row.entry and patient in row.entry.patients
+            if row.entry
         ]
-        return rows[:limit]
+
+    async def accesses(
+        self,
+        tenant: Tenant,
+        patients: Mapping[PatientId, int | None],
+        *,
+        period: Period = ANY_TIME,
+        besides: Collection[str] = (),
+        limit: int,
+    ) -> Mapping[PatientId, Sequence[AuditRow]]:
+        """See `AuditTrail.accesses`."""
+        if not self.available:
+            raise AuditUnavailable
+        self.questions += 1
+        told = [
+            row
+            for row in self._rows(tenant)
+            if row.entry.outcome.tells
+            and row.entry.purpose not in besides
+            and (period.since is None or row.recorded_at >= period.since)
+            and (period.until is None or row.recorded_at < period.until)
+        ]
+        return {
+            patient: [row for row in told if patient in row.entry.patients and (before is None or row.number < before)][
+                :limit
+            ]
+            for patient, before in patients.items()
+        }
+
+    async def heads(self) -> Sequence[ChainHead]:
+        """See `AuditTrail.heads`."""
+        return [
+            ChainHead(tenant=tenant, number=chain[-1].number, hash=chain[-1].hash, recorded_at=chain[-1].recorded_at)
+            for tenant, chain in sorted(self._chains.items())
+        ]
+
+    async def hashes(self, tenant: Tenant, numbers: Collection[int]) -> Mapping[int, bytes]:
+        """See `AuditTrail.hashes`."""
+        return {row.number: row.hash for row in self._chains.get(tenant, []) if row.number in numbers}
 
     async def aclose(self) -> None:
         """See `AuditTrail.aclose`."""

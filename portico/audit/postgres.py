@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import asyncpg
 
 from portico.audit.chain import ChainCheck, StoredRow
 from portico.audit.entry import AuditEntry, Outcome
-from portico.audit.trail import GENESIS, AuditRow, ChainHead, ChainReport
+from portico.audit.trail import ANY_TIME, GENESIS, AuditRow, ChainHead, ChainReport, Period
 from portico.records.errors import AuditUnavailable, StoreUnavailable
 from portico.records.references import PatientId, Tenant, is_patient_id
 from portico.store.database import Connection, Database, unsafe_message
@@ -122,10 +122,59 @@ class PostgresTrail:
         """See `AuditTrail.seen`."""
         if not is_patient_id(patient):
             return []
+        return [_row(row) for row in await self._database.fetch(_SQL["seen"], tenant, patient, limit)]
+
+    async def accesses(
+        self,
+        tenant: Tenant,
+        patients: Mapping[PatientId, int | None],
+        *,
+        period: Period = ANY_TIME,
+        besides: Collection[str] = (),
+        limit: int,
+    ) -> Mapping[PatientId, Sequence[AuditRow]]:
+        """See `AuditTrail.accesses`."""
+        charts = await self._charts(tenant, [patient for patient in patients if is_patient_id(patient)])
+        rows = await self._database.fetch(
+            _SQL["accesses"],
+            tenant,
+            [chart for _, chart in charts],
+            [patients[patient] for patient, _ in charts],
+            period.since,
+            period.until,
+            list(besides),
+            limit,
+        )
+        found: dict[PatientId, dict[int, AuditRow]] = {patient: {} for patient in patients}
+        try:
+            for row in rows:
+                patient, _ = charts[row["place"] - 1]
+                found[patient][row["number"]] = _row(row)
+        except ValueError as error:
+            raise AuditUnavailable("A row of the audit trail is not as it was recorded.") from error
+        return {patient: [of[number] for number in sorted(of, reverse=True)[:limit]] for patient, of in found.items()}
+
+    async def _charts(self, tenant: Tenant, patients: Sequence[PatientId]) -> Sequence[tuple[PatientId, PatientId]]:
+        """Each patient with themselves, and with every chart that was merged into theirs."""
+        merged = await self._database.fetch(_SQL["merged"], tenant, patients)
         return [
-            AuditRow(number=row["number"], recorded_at=row["recorded_at"], entry=_entry(row))
-            for row in await self._database.fetch(_SQL["seen"], tenant, patient, limit)
+            *((patient, patient) for patient in patients),
+            *((PatientId(row["patient"]), PatientId(row["merged"])) for row in merged),
         ]
+
+    async def heads(self) -> Sequence[ChainHead]:
+        """See `AuditTrail.heads`."""
+        return [
+            ChainHead(
+                tenant=Tenant(row["tenant"]), number=row["number"], hash=row["hash"], recorded_at=row["recorded_at"]
+            )
+            for row in await self._database.fetch(_SQL["newest"])
+        ]
+
+    async def hashes(self, tenant: Tenant, numbers: Collection[int]) -> Mapping[int, bytes]:
+        """See `AuditTrail.hashes`."""
+        rows = await self._database.fetch(_SQL["hashes"], tenant, list(numbers))
+        return {row["number"]: row["hash"] for row in rows}
 
     async def aclose(self) -> None:
         """See `AuditTrail.aclose`."""
@@ -152,6 +201,10 @@ async def _verify(connection: Connection, head: ChainHead, witnessed: Collection
         if flaw := check.follow(_stored(row)):
             return flaw
     return check.finish()
+
+
+def _row(row: asyncpg.Record) -> AuditRow:
+    return AuditRow(number=row["number"], recorded_at=row["recorded_at"], entry=_entry(row))
 
 
 def _stored(row: asyncpg.Record) -> StoredRow:
@@ -188,7 +241,11 @@ def _entry(row: asyncpg.Record) -> AuditEntry:
         policy_revision=row["policy_revision"],
         decision_ids=_set(row["decision_ids"]),
         outcome=Outcome(row["outcome"]),
+        labels=_set(row["labels"] or []),
         at=row["at"],
+        command=row["command"],
+        refusal=row["refusal"],
+        target=row["target"],
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, Protocol
@@ -32,6 +32,19 @@ class ChainHead:
     tenant: Tenant
     number: int
     hash: bytes
+    recorded_at: datetime | None = field(default=None, compare=False)
+    """When that row was recorded, where it is told; aware."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """From `since` on and before `until`, by when rows were recorded; None is open. Aware."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+ANY_TIME: Final = Period()
 
 
 class Flaw(StrEnum):
@@ -84,6 +97,28 @@ class AuditTrail(Protocol):
 
     async def seen(self, tenant: Tenant, patient: PatientId, *, limit: int = 1000) -> Sequence[AuditRow]:
         """The latest rows that tell about a patient, newest first. Cost: an index look-up."""
+
+    async def accesses(
+        self,
+        tenant: Tenant,
+        patients: Mapping[PatientId, int | None],
+        *,
+        period: Period = ANY_TIME,
+        besides: Collection[str] = (),
+        limit: int,
+    ) -> Mapping[PatientId, Sequence[AuditRow]]:
+        """For each patient the latest rows that told something about them, newest first, at most `limit` each.
+
+        With a patient comes the number of the row to go on before, or None: from the newest. Rows that released
+        nothing, and those of the purposes `besides`, are left out. Rows about a chart that was merged into the
+        patient's are theirs, where the trail knows of merges. Cost: two queries, an index look-up a patient.
+        """
+
+    async def heads(self) -> Sequence[ChainHead]:
+        """The last row of every chain, by tenant, with when it was recorded. Cost: one small query."""
+
+    async def hashes(self, tenant: Tenant, numbers: Collection[int]) -> Mapping[int, bytes]:
+        """The hashes of a tenant's rows of these numbers, as they stand; rows that aren't there are absent."""
 
     async def aclose(self) -> None:
         """Record what is waiting, then refuse."""

@@ -19,9 +19,20 @@ class Refused(ValueError):
     """The demo does not know what was asked for; the message says what it knows."""
 
 
-def token(running: Running, persona: str, purpose: str | None = None) -> str:
-    """A signed access token for a persona, for one of their purposes of use or for all."""
-    asked = {"persona": persona} if purpose is None else {"persona": persona, "purpose": purpose}
+def token(
+    running: Running,
+    persona: str,
+    purpose: str | None = None,
+    *,
+    acr: str | None = None,
+    auth_age_seconds: int | None = None,
+) -> str:
+    """A signed access token for a persona, for one of their purposes of use or for all.
+
+    It says that they have just signed in as they usually do, unless `acr` or `auth_age_seconds` have it say otherwise.
+    """
+    given = {"persona": persona, "purpose": purpose, "acr": acr, "auth_age_seconds": auth_age_seconds}
+    asked = {name: value for name, value in given.items() if value is not None}
     answer: dict[str, str] = orjson.loads(_ask(running.identity_url, "POST", "/token", asked))
     return answer["access_token"]
 

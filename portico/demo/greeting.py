@@ -16,6 +16,7 @@ PERSONAS: Final[Mapping[str, str | None]] = {
     "biller": None,
     "researcher": None,
     "auditor": None,
+    "privacy-officer": None,
     "operator": None,
     "website": None,
     "other-clinic": None,
@@ -44,7 +45,7 @@ QUERIES: Final = (
 
 def greeting(running: Running, *, command: str = ".venv/bin/portico") -> str:
     """The text. It has a token for every persona, so it is for the terminal alone."""
-    tokens = "\n".join(f"{persona:<13} {token(running, persona, purpose)}" for persona, purpose in PERSONAS.items())
+    tokens = "\n".join(f"{persona:<15} {token(running, persona, purpose)}" for persona, purpose in PERSONAS.items())
     queries = "\n\n".join(_curl(running.url, command, *query) for query in QUERIES)
     return f"""
 Portico listens on {running.url}/graphql

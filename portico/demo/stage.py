@@ -76,7 +76,10 @@ class _Performance:
         sources = await self._start_sources(cluster)
         self._state.tenants.write_text(
             tenants_file(
-                ehr=sources["ehr"]["url"], scheduling=sources["scheduling"]["url"], billing=sources["billing"]["ports"]
+                ehr=sources["ehr"]["url"],
+                scheduling=sources["scheduling"]["url"],
+                billing=sources["billing"]["ports"],
+                alerts=sources["alerts"]["url"],
             )
         )
         database_url = cluster.url("portico", "portico_app", self._state.secret("database"))
@@ -93,7 +96,7 @@ class _Performance:
         url = f"http://{host}:{port}"
         await _ready(f"{url}/health/ready", server)
         await grant(await asyncio.to_thread(storage.load, self._state.population(_MAIN)), database_url)
-        controls = {name: str(sources[name]["url"]) for name in ("ehr", "scheduling", "billing")}
+        controls = {name: str(sources[name]["url"]) for name in ("ehr", "scheduling", "billing", "alerts")}
         return Running(
             url=url,
             identity_url=sources["identity"]["url"],
@@ -103,12 +106,12 @@ class _Performance:
         )
 
     async def _populate(self) -> None:
-        """Make the populations that are missing, and the main one anew where there are bundles to add."""
+        """Make the populations that are missing or out of date; the main one anew where there are bundles to add."""
         async with asyncio.TaskGroup() as group:
             for tenant, size in SIZES.items():
                 extra = ("--data", self._data) if self._data and tenant == _MAIN else ()
                 out = self._state.population(tenant)
-                if extra or not out.exists():
+                if extra or not await asyncio.to_thread(storage.is_current, out):
                     group.create_task(self._make(tenant, size, out, *extra))
 
     async def _make(self, tenant: str, size: int, out: Path, *extra: str | Path) -> None:
@@ -126,6 +129,7 @@ class _Performance:
             tasks = {
                 "ehr": group.create_task(self._listen("ehr", "fhir", *secrets)),
                 "scheduling": group.create_task(self._listen("scheduling", "scheduling", *secrets)),
+                "alerts": group.create_task(self._listen("alerts", "alerts", *secrets)),
                 "identity": group.create_task(self._listen("identity", "identity", *identity, *port)),
             }
             await cluster.start(self._children)
@@ -155,6 +159,8 @@ class _Performance:
             "PORTICO_STATE": str(state.folder),
             "PORTICO_TENANTS": str(state.tenants),
             "PORTICO_SECRET_FILE": str(state.key),
+            "PORTICO_CHECKPOINT_FILE": str(state.checkpoints),
+            "PORTICO_CHECKPOINT_KEY_FILE": str(state.checkpoint_key),
             "PORTICO_ISSUER": issuer,
             "PORTICO_JWKS_URL": f"{issuer}/.well-known/jwks.json",
             "PORTICO_AUDIENCE": _AUDIENCE,

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from portico.audit.checkpoints import new_key
 from portico.demo.children import DemoFailed
 from portico.demo.tenants_file import TITLES
 
@@ -66,6 +67,16 @@ class State:
         """The key file that seals ids and keys masks."""
         return self.secrets / "portico"
 
+    @property
+    def checkpoints(self) -> Path:
+        """The signed checkpoints of the audit chains, outside of the database."""
+        return self.folder / "checkpoints"
+
+    @property
+    def checkpoint_key(self) -> Path:
+        """The key file that signs them."""
+        return self.secrets / "checkpoints"
+
     def population(self, tenant: str) -> Path:
         """A tenant's population."""
         return self.folder / f"{tenant}.json"
@@ -95,8 +106,9 @@ class State:
             folder.mkdir(parents=True, exist_ok=True)
         self.secrets.chmod(0o700)
         _keep(self.key, secrets.token_bytes(_KEY_BYTES))
+        _keep(self.checkpoint_key, new_key())
         for tenant in TITLES:
-            for source in SOURCES:
+            for source in (*SOURCES, "alerts"):
                 self.secret(f"{tenant}-{source}")
 
     @contextlib.contextmanager

@@ -11,6 +11,7 @@ TITLES: Final[Mapping[str, str]] = {"riverbend": "Riverbend Clinics", "harbor": 
 _TENANT: Final = """\
 [tenants.{tenant}]
 name = "{title}"
+time_zone = "America/Chicago"
 
 [tenants.{tenant}.sources.ehr]
 kind = "fhir"
@@ -32,12 +33,19 @@ port = {billing}
 database = "billing_{tenant}"
 user = "billing_{tenant}_reader"
 password_file = "secrets/{tenant}-billing"
+
+[tenants.{tenant}.alerts]
+url = "{alerts}/{tenant}/alerts"
+key_file = "secrets/{tenant}-alerts"
+allowed_networks = ["127.0.0.0/8"]
 """
 
 
-def tenants_file(*, ehr: str, scheduling: str, billing: Mapping[str, int]) -> str:
-    """The file's text, for the sources' base URLs and the billing databases' ports by tenant."""
+def tenants_file(*, ehr: str, scheduling: str, billing: Mapping[str, int], alerts: str) -> str:
+    """The file's text, for the sources' and the alerts' base URLs and the billing databases' ports by tenant."""
     return "\n".join(
-        _TENANT.format(tenant=tenant, title=title, ehr=ehr, scheduling=scheduling, billing=billing[tenant])
+        _TENANT.format(
+            tenant=tenant, title=title, ehr=ehr, scheduling=scheduling, billing=billing[tenant], alerts=alerts
+        )
         for tenant, title in TITLES.items()
     )

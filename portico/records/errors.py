@@ -14,13 +14,17 @@
     │   ├── Overloaded         503  too many requests are being answered already
     │   ├── DeadlineExceeded   504  no answer within the request's deadline
     │   ├── BadArgument        200  an argument's value is out of range or malformed
+    │   ├── ListTooSparse      200  a list in which too little may be seen to fill a page in time
+    │   ├── CommandRefused     200  a command was not carried out: the policies or the facts are against it
+    │   ├── StepUpRequired     200  authenticate again, as the challenge says
     │   ├── PolicyUnavailable  200  the policy engine gave no usable answer; nothing is released
     │   ├── AuditUnavailable   200  what would be released can't be recorded; nothing is released
     │   ├── StoreUnavailable   200  Portico's own database can't say who is who; nothing is released
     │   └── SourceError        200  a source system failed; it costs its own fields only
     │       ├── SourceUnavailable   down, refusing or throttling beyond the deadline
     │       ├── SourceTimeout       no answer within its deadline
-    │       └── SourceInvalid       an answer that breaks its contract, or is about someone else
+    │       ├── SourceInvalid       an answer that breaks its contract, or is about someone else
+    │       └── EgressRefused       not asked: it may not be told what it would be asked by
     └── Fault                  a bug or a broken set-up; callers see INTERNAL and the request id
         └── UnsupportedPredicate   a connector was asked to filter by what it can't
 
@@ -30,6 +34,7 @@ an argument or a token.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -50,6 +55,11 @@ class CallerError(PorticoError):
     def message(self) -> str:
         """The sentence that the caller reads."""
         return str(self)
+
+    @property
+    def details(self) -> Mapping[str, object]:
+        """What else the caller reads, by name, beside the code; nothing personal."""
+        return {}
 
 
 class InvalidRequest(CallerError):
@@ -133,6 +143,47 @@ class BadArgument(CallerError):
     status = 200
 
 
+class CommandRefused(CallerError):
+    """The command was not carried out."""
+
+    code = "COMMAND_REFUSED"
+    status = 200
+
+    def __init__(self, reason: str) -> None:
+        """`reason` is a code: the policies', or what the command found; it is shown."""
+        super().__init__(f"The command was not carried out ({reason}).")
+        self.reason = reason
+
+    @property
+    def details(self) -> Mapping[str, object]:
+        """The reason."""
+        return {"reason": self.reason}
+
+
+class StepUpRequired(CallerError):
+    """This needs a stronger or a more recent authentication."""
+
+    code = "STEP_UP_REQUIRED"
+    status = 200
+
+    def __init__(self, challenge: Mapping[str, object]) -> None:
+        """`challenge` holds `acrValues` and `maxAge` (seconds), for the identity provider (RFC 9470)."""
+        super().__init__()
+        self.challenge = challenge
+
+    @property
+    def details(self) -> Mapping[str, object]:
+        """The challenge."""
+        return {"challenge": dict(self.challenge)}
+
+
+class ListTooSparse(CallerError):
+    """Too little of what this list would have to look through may be seen. Narrow it with a filter."""
+
+    code = "LIST_TOO_SPARSE"
+    status = 200
+
+
 class PolicyUnavailable(CallerError):
     """The policy engine gave no usable answer, so nothing is released."""
 
@@ -179,6 +230,17 @@ class SourceInvalid(SourceError):
     """The source system's answer can't be used."""
 
     code = "SOURCE_INVALID"
+
+
+class EgressRefused(SourceError):
+    """The source system may not be told what it takes to ask it."""
+
+    code = "EGRESS_REFUSED"
+
+    def __init__(self, source: str, reason: str) -> None:
+        """`reason` is the policies' code for why; it is shown."""
+        super().__init__(source, f"The source system may not be told what it takes to ask it ({reason}).")
+        self.reason = reason
 
 
 class Fault(PorticoError):

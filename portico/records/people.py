@@ -1,4 +1,4 @@
-"""What sources tell about who is who, for the crosswalk and the relationships."""
+"""What sources tell about who is who and what is sensitive, for the crosswalk and the decisions."""
 
 from __future__ import annotations
 
@@ -24,6 +24,13 @@ class Person:
     given: str | None
     birth_date: str | None
     """YYYY-MM-DD."""
+    labels: frozenset[str] = frozenset()
+    """Sensitivity labels of the person as a whole (VIP, EMP): all that is about them inherits these."""
+    deceased: bool = False
+    deceased_at: datetime | None = None
+    """Aware; None where the source knows only that they died, or that they live."""
+    replaced_by: str | None = None
+    """The source's own id of the record into which this one was merged."""
 
 
 class RelationKind(StrEnum):
@@ -48,3 +55,15 @@ class Relation:
     party: str
     start: datetime | None = None
     end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensitiveVisit:
+    """A visit that is labelled: what hangs off it in other sources (appointment, claims) inherits the labels."""
+
+    source: SourceName
+    source_id: str
+    """The source's own id of the patient."""
+    visit: str
+    """The visit number that all sources share."""
+    labels: frozenset[str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NewType
+from typing import NamedTuple, NewType
 
 Tenant = NewType("Tenant", str)
 """A clinic group: everything belongs to exactly one."""
@@ -15,6 +15,9 @@ SourceName = NewType("SourceName", str)
 
 PatientId = NewType("PatientId", str)
 """Portico's own canonical id of a patient: a UUID, meaningless outside the crosswalk."""
+
+PORTICO = SourceName("portico")
+"""Portico itself, as the source of its own records. Patients go by their canonical id there."""
 
 _PATIENT_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -41,6 +44,12 @@ class RecordType(StrEnum):
     """The caller themselves, as their token says."""
     SOURCE = "Source"
     """A source system's own state."""
+    ACCESS = "Access"
+    """That somebody was told something about a patient, by Portico's audit trail."""
+    EMERGENCY_ACCESS = "EmergencyAccess"
+    """That somebody broke the glass for a patient."""
+    CONSENT = "Consent"
+    """What a patient has said about who may see what of theirs."""
 
 
 class By(StrEnum):
@@ -69,8 +78,7 @@ class Reference:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class RecordId:
+class RecordId(NamedTuple):
     """Names one record of one source for good: `RecordId(APPOINTMENT, "scheduling", "A-1001")`."""
 
     type: RecordType

@@ -42,6 +42,7 @@ FIELDS: dict[RecordType, dict[str, frozenset[Op]]] = {
         "given": frozenset({Op.PREFIX}),
         "birth_date": frozenset({Op.IN}),
         "identifier": frozenset({Op.IN}),
+        "mrn": frozenset({Op.IN}),
         "organization": frozenset({Op.IN}),
     },
     RecordType.PRACTITIONER: {
@@ -67,9 +68,14 @@ FIELDS: dict[RecordType, dict[str, frozenset[Op]]] = {
         "status": frozenset({Op.IN}),
         "created": frozenset({Op.FROM, Op.BEFORE}),
     },
+    RecordType.EMERGENCY_ACCESS: {
+        "patient": frozenset({Op.IN}),
+        "reviewed": frozenset({Op.IN}),
+    },
 }
-"""The search vocabulary. `patient` is the source's own patient id, `organization` and `identifier` are the EHR's
-organization id and the bare identifier value; `practitioner` and `provider` are NPIs, `location` a site code."""
+"""The search vocabulary. `patient` is the source's own patient id, `organization` the EHR's organization id.
+`identifier` is a bare value in any system, `mrn` one in the system of medical record numbers alone; `practitioner` and
+`provider` are NPIs, `location` a site code, `reviewed` is true or false."""
 
 ORDERS: dict[RecordType, frozenset[str]] = {
     RecordType.PATIENT: frozenset({"id", "family", "birth_date"}),
@@ -77,9 +83,11 @@ ORDERS: dict[RecordType, frozenset[str]] = {
     RecordType.APPOINTMENT: frozenset({"id", "start"}),
     RecordType.SLOT: frozenset({"id", "start"}),
     RecordType.CLAIM: frozenset({"id", "created"}),
+    RecordType.EMERGENCY_ACCESS: frozenset({"id", "at"}),
 }
 """What a search can be ordered by. `id` is the source's own id: the order that reveals nothing. Ties are broken by
-the source's own id, so every order is total and stable."""
+the source's own id, in the same direction, so every order is total and stable. Records without the value stand
+together, at the end where the source puts them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +110,11 @@ class Search:
 class Hit:
     """One found record, and the position to go on from after it.
 
-    A position may hold what the record is ordered by. It leaves Portico sealed and bound to its caller, or not at all.
+    A position is made of what the record is ordered by and the source's id of it, and of nothing else: it is the same
+    whatever other records there are, and in every process. Records that come or go before it neither shift nor repeat
+    what comes after it. If its own record has gone, the search goes on with the first that sorts after it.
+
+    It leaves Portico sealed and bound to its caller, or not at all.
     """
 
     record: Record

@@ -12,8 +12,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
+from portico.records.consent import ConsentKind
 from portico.records.references import RecordId, RecordType, Reference
 from portico.records.values import (
+    Accessor,
     Address,
     ClaimLine,
     Coding,
@@ -281,6 +283,51 @@ class Viewer(Record):
     tenant: str | None = None
 
 
+class EmergencyVerdict(StrEnum):
+    """What a reviewer makes of an emergency access."""
+
+    JUSTIFIED = "justified"
+    UNJUSTIFIED = "unjustified"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmergencyAccess(Record):
+    """That somebody broke the glass for a patient. Its source is Portico itself."""
+
+    type: ClassVar[RecordType] = RecordType.EMERGENCY_ACCESS
+
+    patient_id: str | None = None
+    """The patient's opaque id, as the graph shows it."""
+    who: Accessor | None = None
+    at: datetime | None = None
+    ends_at: datetime | None = None
+    ended_at: datetime | None = None
+    reason: str | None = None
+    reviewed_at: datetime | None = None
+    reviewer: str | None = None
+    verdict: EmergencyVerdict | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent(Record):
+    """One provision of FHIR Consent: a source's, or one that Portico itself keeps."""
+
+    type: ClassVar[RecordType] = RecordType.CONSENT
+
+    kind: ConsentKind | None = None
+    purposes: tuple[str, ...] | None = None
+    roles: tuple[str, ...] | None = None
+    tags: tuple[str, ...] | None = None
+    sensitivities: tuple[str, ...] | None = None
+    """The sensitivity labels that it names."""
+    parties: tuple[str, ...] | None = None
+    period: Period | None = None
+    recorded_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
 class SourceStatus(StrEnum):
     """Whether a source system answers."""
 
@@ -301,10 +348,28 @@ class Source(Record):
     serves: tuple[str, ...] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access(Record):
+    """That somebody was told something about a patient. Its source is Portico's audit trail.
+
+    `labels` are the sensitivity labels of what was told: whom one of them keeps out, it keeps out here too.
+    """
+
+    type: ClassVar[RecordType] = RecordType.ACCESS
+
+    at: datetime | None = None
+    purpose: str | None = None
+    who: Accessor | None = None
+    client: str | None = None
+    released: tuple[str, ...] | None = None
+    sources: tuple[str, ...] | None = None
+    disclosure: bool | None = None
+
+
 RECORD_CLASSES: dict[RecordType, type[Record]] = {
     cls.type: cls
     for cls in (
         Patient, Practitioner, Organization, Location, CareTeamMember, Encounter, Coverage, Slot, Appointment, Claim,
-        Viewer, Source,
+        Viewer, Source, EmergencyAccess, Consent, Access,
     )
 }  # fmt: skip

@@ -83,3 +83,13 @@ class Provenance:
     source_id: str
     retrieved_at: datetime
     mapping_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accessor:
+    """Somebody who was told something, as the audit trail names them."""
+
+    subject: str
+    """Fit to be shown; not to be looked up by."""
+    kind: str
+    roles: tuple[str, ...]

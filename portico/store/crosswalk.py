@@ -6,11 +6,16 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Final, Protocol
+from types import MappingProxyType
+from typing import Final, Never, Protocol
 
+from portico.access.decisions import Facts
 from portico.access.principal import Principal
-from portico.records.people import Relation, RelationKind
+from portico.records.consent import Consent
+from portico.records.people import Relation, RelationKind, SensitiveVisit
 from portico.records.references import PatientId, SourceName, Tenant
+from portico.store.consents import Consents
+from portico.store.grants import Grants
 
 
 class Assurance(IntEnum):
@@ -48,6 +53,8 @@ class Reason(StrEnum):
     NOT_IN_EHR = "not_in_ehr"
     POSSIBLE_DUPLICATE = "possible_duplicate"
     """Another record of the identity source seems to be the same person; both keep their own canonical id."""
+    MERGED = "merged"
+    """Its source merged it into another record: nothing follows it any more, and the other takes nothing over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,16 +88,42 @@ class LinkPlan:
     unlinked: tuple[Unlinked, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonFacts:
+    """What a source's record of a person tells that decides, beside who they are.
+
+    Labels count from every linked record; ages, death and merges only from the identity source's.
+    """
+
+    source_id: str
+    labels: frozenset[str] = frozenset()
+    adolescent_at: datetime | None = None
+    """Aware; None: not known. Then they may be a minor for all that is kept from parents."""
+    adult_at: datetime | None = None
+    """Aware; None: not known. Then nobody is their guardian, for it can't be said that they are a minor."""
+    deceased: bool = False
+    died_at: datetime | None = None
+    """Aware; None of somebody deceased: from the beginning of time."""
+    replaced_by: str | None = None
+    """The source's own id of the record into which this one was merged."""
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a principal stands to one patient, and by which ids the sources know that patient.
+    """How a principal stands to one patient, what is known that decides, and by which ids the sources know them.
 
-    `relationships` are the words of the policies: self, guardian, care_team, scheduled, same_organization.
+    `facts.relationships` are the words of the policies: self, guardian, care_team, scheduled, same_organization,
+    emergency. `facts.labels` are the patient's own; `facts.consent` are the provisions in force at the instant asked
+    for that concern this principal.
     """
 
     patient: PatientId
-    relationships: frozenset[str]
+    facts: Facts
     sources: Mapping[SourceName, tuple[str, ...]]
+    adolescent: bool = False
+    """Of the age at which minors consent to some care by themselves."""
+    visits: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The labels of the patient's labelled visits, by visit number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,31 +142,11 @@ RELATIONSHIPS: Final[Mapping[RelationKind, str]] = {
 """The relationship that a source's relation makes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A relationship that a principal has to every patient who is related so to this party."""
-
-    relationship: str
-    party: str = field(repr=False)
+NOTHING: Final[Mapping[SourceName, Collection[Never]]] = MappingProxyType({})
+"""Of no source."""
 
 
-def claims_of(principal: Principal) -> frozenset[Claim]:
-    """All that a principal's verified attributes let them claim; nothing follows from an attribute that is missing."""
-    claims = {Claim("self", id_) for id_ in principal.patients}
-    claims.add(Claim("guardian", principal.subject))
-    if principal.npi:
-        claims |= {Claim("care_team", principal.npi), Claim("scheduled", principal.npi)}
-    if principal.organization:
-        claims.add(Claim("same_organization", principal.organization))
-    return frozenset(claim for claim in claims if is_storable(claim.party))
-
-
-def is_storable(text: str) -> bool:
-    """Whether the database could hold this text at all; what it could not hold names nothing in it."""
-    return bool(text) and "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
-class Crosswalk(Protocol):
+class Crosswalk(Consents, Grants, Protocol):
     """Who is whom, within the principal's own tenant and never beyond it.
 
     Reads see every commit made before they began, never half a synchronisation, and judge periods at `at` (aware),
@@ -145,13 +158,16 @@ class Crosswalk(Protocol):
     ) -> Mapping[str, Standing]:
         """The standings by the source's ids of the patients. Cost: one query.
 
-        Ids that are unknown, unlinked or too weakly linked are absent.
+        Ids that are unknown, unlinked or too weakly linked are absent, and so is who was merged into another.
         """
 
     async def standings_of(
         self, principal: Principal, patients: Collection[PatientId], *, at: datetime
     ) -> Mapping[PatientId, Standing]:
-        """The standings by canonical id; what names no patient of the tenant is absent. Cost: one query."""
+        """The standings by canonical id. Cost: one query.
+
+        What names no patient of the tenant is absent, and so is who was merged into another.
+        """
 
     async def related(
         self,
@@ -178,8 +194,13 @@ class Crosswalk(Protocol):
         *,
         plan: Callable[[Sequence[Link]], LinkPlan],
         relations: Mapping[SourceName, Collection[Relation]],
+        people: Mapping[SourceName, Collection[PersonFacts]] = NOTHING,
+        visits: Mapping[SourceName, Collection[SensitiveVisit]] = NOTHING,
+        consents: Mapping[SourceName, Collection[Consent]] = NOTHING,
     ) -> LinkPlan:
-        """Replace the planned sources' links and the given sources' relations, all at once; return what was planned.
+        """Replace the planned sources' links and the given sources' relations, facts, visits and consents, all at once.
+
+        Returns what was planned. Facts of people whom a source no longer names stay, for so do their canonical ids.
 
         `plan` is given every link of the tenant, in a thread of its own and under the tenant's lock, so that two
         synchronisations can't give one person two canonical ids.
@@ -187,14 +208,3 @@ class Crosswalk(Protocol):
 
     async def unlinked(self, tenant: Tenant) -> Sequence[Unlinked]:
         """What waits for a human being, by source and id."""
-
-    async def grant_guardianship(
-        self, tenant: Tenant, *, guardian: str, patient: PatientId, start: datetime | None, end: datetime | None
-    ) -> bool:
-        """Let a token subject act for a patient during a period, in place of any period before.
-
-        False where there is no such patient.
-        """
-
-    async def revoke_guardianship(self, tenant: Tenant, *, guardian: str, patient: PatientId) -> bool:
-        """End it for every read that begins after this returns; False: there was none."""

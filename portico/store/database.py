@@ -71,6 +71,7 @@ class Database:
             timeout=config.connect_timeout_seconds,
             command_timeout=config.query_timeout_seconds,
             init=_require_safety,
+            reset=_leave_as_it_is,
             server_settings=_SETTINGS,
         )
         return cls(config, pool)
@@ -137,6 +138,10 @@ async def _in_time(seconds: float) -> AsyncIterator[None]:
         raise StoreUnavailable from error
     except (*_CONNECTION_GONE, asyncpg.InterfaceError) as error:
         raise StoreUnavailable from error
+
+
+async def _leave_as_it_is(_: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Forget nothing: Portico's statements leave nothing behind in a session, and asking would be a round trip."""
 
 
 async def _require_safety(connection: asyncpg.Connection[asyncpg.Record]) -> None:

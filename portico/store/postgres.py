@@ -3,43 +3,54 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
 import asyncpg
 
+from portico.access.decisions import Facts
 from portico.access.principal import Principal
-from portico.records.people import Relation
+from portico.records.consent import Consent
+from portico.records.people import Relation, SensitiveVisit
 from portico.records.references import PatientId, SourceName, Tenant, is_patient_id
+from portico.store.consents import decoded
 from portico.store.crosswalk import (
-    RELATIONSHIPS,
+    NOTHING,
     Assurance,
-    CrosswalkConfig,
     Link,
     LinkPlan,
+    PersonFacts,
     Reason,
     Rule,
     Standing,
     Unlinked,
-    claims_of,
-    is_storable,
 )
-from portico.store.database import Connection, Database
-from portico.store.queries import load_queries
+from portico.store.merges import survivors
+from portico.store.parties import claims_of, is_storable, parties_of
+from portico.store.postgres_consents import PostgresConsents
+from portico.store.postgres_grants import PostgresGrants
+from portico.store.queries import columns, load_queries
+from portico.store.synchronisation import (
+    write_consents,
+    write_links,
+    write_people,
+    write_relations,
+    write_unlinked,
+    write_visits,
+)
 
 _SQL = load_queries("portico.store", "crosswalk.sql")
 _BY_SOURCE_IDS, _BY_PATIENTS, _BY_RELATIONSHIPS = (
     _SQL["standing"].replace("{reached}", _SQL[reached])
     for reached in ("reached_by_source_ids", "reached_by_patients", "reached_by_relationships")
 )
+_WHOLE_PERSON: Final = ""
+"""The visit under which the labels of a person as a whole are kept."""
 
 
-class PostgresCrosswalk:
+class PostgresCrosswalk(PostgresConsents, PostgresGrants):
     """The `Crosswalk` that counts."""
-
-    def __init__(self, database: Database, config: CrosswalkConfig) -> None:
-        self._database = database
-        self._config = config
 
     async def standings(
         self, principal: Principal, *, source: SourceName, source_ids: Collection[str], at: datetime
@@ -74,13 +85,19 @@ class PostgresCrosswalk:
         wanted = [claim for claim in claims_of(principal) if claim.relationship in relationships]
         if not wanted:
             return ()
-        names, parties = _columns(((claim.relationship, claim.party) for claim in wanted), 2)
+        names, parties = columns(((claim.relationship, claim.party) for claim in wanted), 2)
         return await self._read(_BY_RELATIONSHIPS, principal, at, names, parties, after, limit)
 
     async def _read(self, query: str, principal: Principal, at: datetime, *arguments: object) -> list[Standing]:
         claims = [f"{claim.relationship} {claim.party}" for claim in claims_of(principal)]
         rows = await self._database.fetch(
-            query, principal.tenant, self._config.minimum_assurance, at, claims, *arguments
+            query,
+            principal.tenant,
+            self._config.minimum_assurance,
+            at,
+            claims,
+            sorted(parties_of(principal)),
+            *arguments,
         )
         return [_standing(row) for row in rows]
 
@@ -98,6 +115,9 @@ class PostgresCrosswalk:
         *,
         plan: Callable[[Sequence[Link]], LinkPlan],
         relations: Mapping[SourceName, Collection[Relation]],
+        people: Mapping[SourceName, Collection[PersonFacts]] = NOTHING,
+        visits: Mapping[SourceName, Collection[SensitiveVisit]] = NOTHING,
+        consents: Mapping[SourceName, Collection[Consent]] = NOTHING,
     ) -> LinkPlan:
         """See `Crosswalk.synchronize`."""
         seconds = self._config.synchronize_timeout_seconds
@@ -105,11 +125,16 @@ class PostgresCrosswalk:
             await connection.execute(_SQL["lock"], tenant, timeout=seconds)
             existing = [_link(row) for row in await connection.fetch(_SQL["links"], tenant, timeout=seconds)]
             planned = await asyncio.to_thread(plan, existing)
-            await _write_links(connection, tenant, planned, seconds)
-            await _write_unlinked(connection, tenant, planned, seconds)
-            for source, given in relations.items():
-                rows = ((r.source_id, RELATIONSHIPS[r.kind], r.party, r.start, r.end) for r in given)
-                await connection.execute(_SQL["replace_relations"], tenant, source, *_columns(rows, 5), timeout=seconds)
+            merged_into = survivors(people, (*planned.links, *existing))
+            await write_links(connection, tenant, planned, seconds)
+            await write_unlinked(connection, tenant, planned, seconds)
+            for source, told in people.items():
+                await write_people(connection, tenant, source, told, merged_into, seconds)
+            for source, related in relations.items():
+                await write_relations(connection, tenant, source, related, seconds)
+            for source, labelled in visits.items():
+                await write_visits(connection, tenant, source, labelled, seconds)
+            await write_consents(connection, tenant, consents, seconds)
         return planned
 
     async def unlinked(self, tenant: Tenant) -> Sequence[Unlinked]:
@@ -124,47 +149,20 @@ class PostgresCrosswalk:
             for row in await self._database.fetch(_SQL["unlinked"], tenant)
         ]
 
-    async def grant_guardianship(
-        self, tenant: Tenant, *, guardian: str, patient: PatientId, start: datetime | None, end: datetime | None
-    ) -> bool:
-        """See `Crosswalk.grant_guardianship`."""
-        if not is_patient_id(patient):
-            return False
-        return bool(await self._database.fetch(_SQL["grant_guardianship"], tenant, patient, guardian, start, end))
-
-    async def revoke_guardianship(self, tenant: Tenant, *, guardian: str, patient: PatientId) -> bool:
-        """See `Crosswalk.revoke_guardianship`."""
-        if not is_patient_id(patient):
-            return False
-        return bool(await self._database.fetch(_SQL["revoke_guardianship"], tenant, patient, guardian))
-
-
-async def _write_links(connection: Connection, tenant: Tenant, plan: LinkPlan, seconds: float) -> None:
-    rows = [(link.source, link.source_id, link.patient, link.assurance, link.rule) for link in plan.links]
-    sources, ids, patients, assurances, rules = _columns(rows, 5)
-    await connection.execute(_SQL["add_patients"], tenant, patients, timeout=seconds)
-    await connection.execute(_SQL["drop_links"], tenant, plan.sources, sources, ids, timeout=seconds)
-    await connection.execute(_SQL["put_links"], tenant, sources, ids, patients, assurances, rules, timeout=seconds)
-
-
-async def _write_unlinked(connection: Connection, tenant: Tenant, plan: LinkPlan, seconds: float) -> None:
-    rows = [(left.source, left.source_id, left.reason, ",".join(left.candidates)) for left in plan.unlinked]
-    sources, ids, reasons, candidates = _columns(rows, 4)
-    await connection.execute(_SQL["drop_unlinked"], tenant, plan.sources, sources, ids, timeout=seconds)
-    await connection.execute(_SQL["put_unlinked"], tenant, sources, ids, reasons, candidates, timeout=seconds)
-
-
-def _columns(rows: Iterable[Sequence[object]], width: int) -> list[list[object]]:
-    """Rows as the parallel arrays that `unnest` takes."""
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    return columns or [[] for _ in range(width)]
-
 
 def _standing(row: asyncpg.Record) -> Standing:
     sources: dict[SourceName, tuple[str, ...]] = {}
     for source, id_ in zip(row["sources"], row["source_ids"], strict=True):
         sources[source] = (*sources.get(source, ()), id_)
-    return Standing(PatientId(row["patient"]), frozenset(row["relationships"]), sources)
+    labels: dict[str, frozenset[str]] = {}
+    for visit, label in zip(row["visits"] or (), row["labels"] or (), strict=True):
+        labels[visit] = labels.get(visit, frozenset()) | {label}
+    facts = Facts(
+        frozenset(row["relationships"]),
+        labels.pop(_WHOLE_PERSON, frozenset()),
+        frozenset(map(decoded, row["provisions"])),
+    )
+    return Standing(PatientId(row["patient"]), facts, sources, row["adolescent"] is not False, labels)
 
 
 def _link(row: asyncpg.Record) -> Link:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from types import MappingProxyType
 
@@ -14,3 +14,9 @@ def load_queries(package: str, file: str) -> Mapping[str, str]:
     """The queries of a package's file by name. Read while modules load, so that no request waits for a disk."""
     _, *parts = _NAME.split(files(package).joinpath(file).read_text("utf-8"))
     return MappingProxyType({name: text.strip() for name, text in zip(parts[::2], parts[1::2], strict=True)})
+
+
+def columns(rows: Iterable[Sequence[object]], width: int) -> list[list[object]]:
+    """Rows as the parallel arrays that `unnest` takes."""
+    found = [list(column) for column in zip(*rows, strict=True)]
+    return found or [[] for _ in range(width)]

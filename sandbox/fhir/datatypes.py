@@ -26,6 +26,9 @@ PARTICIPATION: Final = f"{_TERMINOLOGY}/v3-ParticipationType"
 CONFIDENTIALITY: Final = f"{_TERMINOLOGY}/v3-Confidentiality"
 SENSITIVITY: Final = f"{_TERMINOLOGY}/v3-ActCode"
 OWN_LABEL: Final = "https://ehr.example/label"
+CONSENT_SCOPE: Final = f"{_TERMINOLOGY}/consentscope"
+DISCLOSURE: Final = f"{_TERMINOLOGY}/v3-ActCode"
+PURPOSE: Final = f"{_TERMINOLOGY}/v3-ActReason"
 
 _LABELS: Final = {
     "R": (CONFIDENTIALITY, "R"),
@@ -33,6 +36,7 @@ _LABELS: Final = {
     "PSY": (SENSITIVITY, "PSY"),
     "HIV": (SENSITIVITY, "HIV"),
     "SUD": (SENSITIVITY, "SUD"),
+    "EMP": (SENSITIVITY, "EMP"),
     "RPRO": (OWN_LABEL, "REPRODUCTIVE"),
     "VIP": (OWN_LABEL, "VIP"),
     "minor-confidential": (OWN_LABEL, "MINOR"),
@@ -116,7 +120,12 @@ def reference(type_: str, id_: str, display: str | None = None) -> Json:
     return trimmed({"reference": f"{type_}/{id_}", "display": display})
 
 
+def security(label: str) -> Json:
+    """A label as a Coding; what this EHR has no standard code for, it codes in its own system."""
+    system, code = _LABELS.get(label, (OWN_LABEL, label))
+    return {"system": system, "code": code}
+
+
 def meta(labels: tuple[str, ...] = ()) -> Json:
-    """FHIR Meta with security labels; what this EHR has no standard code for, it codes in its own system."""
-    security = [_LABELS.get(label, (OWN_LABEL, label)) for label in labels]
-    return trimmed({"versionId": "1", "security": [{"system": system, "code": code} for system, code in security]})
+    """FHIR Meta with security labels."""
+    return trimmed({"versionId": "1", "security": [security(label) for label in labels]})

@@ -62,7 +62,7 @@ def _table(**parameters: str) -> dict[str, Parameter]:
     table = {"_id": Parameter(Kind.TOKEN, ("id",))}
     for name, written in parameters.items():
         kind, *paths = written.split()
-        table[name.replace("_", "-")] = Parameter(Kind(kind), tuple(paths))
+        table[name if name.startswith("_") else name.replace("_", "-")] = Parameter(Kind(kind), tuple(paths))
     return table
 
 
@@ -107,12 +107,18 @@ PARAMETERS: dict[str, dict[str, Parameter]] = {
         participant="reference participant.member",
         status="token status",
     ),
+    "Consent": _table(
+        patient="reference patient",
+        status="token status",
+        _lastUpdated="date meta.lastUpdated",
+    ),
 }
 """The search parameters of each type."""
 
 MANDATORY: dict[str, frozenset[str]] = {
     "Encounter": frozenset({"status", "class"}),
     "Coverage": frozenset({"status", "beneficiary", "payor"}),
+    "Consent": frozenset({"status", "scope", "category"}),
 }
 """Elements that FHIR requires of a type: they come along whatever `_elements` says, so that resources stay valid."""
 

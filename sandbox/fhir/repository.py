@@ -11,7 +11,13 @@ from sandbox.fhir.parameters import PARAMETERS, Key, Kind, Parameter, folded, ke
 from sandbox.fhir.resources import Chart
 from sandbox.population.model import Population
 
-SUBJECTS = {"Patient": "id", "Encounter": "subject", "Coverage": "beneficiary", "CareTeam": "subject"}
+SUBJECTS = {
+    "Patient": "id",
+    "Encounter": "subject",
+    "Coverage": "beneficiary",
+    "CareTeam": "subject",
+    "Consent": "patient",
+}
 """The types that are about a patient, each with the element that says about whom."""
 
 

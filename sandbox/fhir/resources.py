@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fhirclient.models.careteam import CareTeam
+from fhirclient.models.consent import Consent
 from fhirclient.models.coverage import Coverage
 from fhirclient.models.encounter import Encounter
 from fhirclient.models.location import Location
@@ -14,13 +15,16 @@ from fhirclient.models.patient import Patient
 from fhirclient.models.practitioner import Practitioner
 
 from sandbox.fhir.datatypes import (
+    CONSENT_SCOPE,
     COVERAGE_CLASS,
+    DISCLOSURE,
     DRIVERS_LICENSE,
     MEMBER,
     MRN,
     NPI,
     PARTICIPATION,
     PAYER,
+    PURPOSE,
     SITE,
     SSN,
     VISIT,
@@ -29,11 +33,13 @@ from sandbox.fhir.datatypes import (
     coding,
     concept,
     identifier,
+    instant,
     meta,
     name,
     period,
     present,
     reference,
+    security,
     telecom,
     trimmed,
 )
@@ -47,6 +53,7 @@ MODELS: dict[str, Callable[[Json], Any]] = {
     "Encounter": Encounter,
     "Coverage": Coverage,
     "CareTeam": CareTeam,
+    "Consent": Consent,
 }
 """The resource types of this EHR, each with the model that every resource passes. Raises `FHIRValidationError`."""
 
@@ -82,6 +89,10 @@ class Chart:
             patient = self._people[visit.person]
             if visit.encounter_id is not None and patient is not None:
                 yield self._encounter(visit, visit.encounter_id, patient)
+        for consent in self._population.consents:
+            patient = self._people[consent.person]
+            if patient is not None:
+                yield self._consent(consent, patient)
 
     def _organization(self, organization: model.Organization) -> Json:
         return {
@@ -131,17 +142,30 @@ class Chart:
                 identifier(DRIVERS_LICENSE, person.drivers_license, "DL"),
                 *members,
             ),
-            "active": True,
+            "active": person.replaced_by is None,
             "name": [name(person.family, person.given, person.prefix)],
             "telecom": telecom(phone=person.phone, email=person.email, use="home"),
             "gender": person.gender,
             "birthDate": person.birth_date,
-            "deceasedBoolean": person.deceased,
+            **self._death(person),
+            "link": self._links(person),
             "address": [address(person.address, "home")],
             "communication": self._communication(person.language),
             "generalPractitioner": self._practitioner_references(person.general_practitioner),
             "managingOrganization": self._organization_reference(person.organization),
         }
+
+    def _death(self, person: model.Person) -> Json:
+        if person.deceased_at is not None:
+            return {"deceasedDateTime": instant(person.deceased_at)}
+        return {"deceasedBoolean": person.deceased}
+
+    def _links(self, person: model.Person) -> list[Json]:
+        """Whom this record was merged into, and those that were merged into it."""
+        into = self._people.get(person.replaced_by or "")
+        merged = [each.ehr_id for each in self._population.people if each.replaced_by == person.key and each.ehr_id]
+        links = [{"other": reference("Patient", into), "type": "replaced-by"}] if into else []
+        return [*links, *({"other": reference("Patient", each), "type": "replaces"} for each in merged)]
 
     def _communication(self, language: str) -> list[Json]:
         if not language:
@@ -202,6 +226,42 @@ class Chart:
             "location": [{"location": reference("Location", location.ehr_id)}],
             "serviceProvider": self._organization_reference(location.organization),
         }
+
+    def _consent(self, consent: model.Consent, patient: str) -> Json:
+        scope = {"system": CONSENT_SCOPE, "code": "patient-privacy"}
+        category = {"system": DISCLOSURE, "code": "IDSCL"}
+        return {
+            "resourceType": "Consent",
+            "id": consent.ehr_id,
+            "meta": meta() | {"lastUpdated": instant(consent.made_at)},
+            "status": consent.status,
+            "scope": {"coding": [scope]},
+            "category": [{"coding": [category]}],
+            "patient": reference("Patient", patient),
+            "dateTime": instant(consent.made_at),
+            "policy": [{"uri": "https://ehr.example/policy/privacy"}],
+            "provision": self._rule(consent.rule)
+            | trimmed(
+                {
+                    "period": period(consent.start, consent.end),
+                    "provision": [self._rule(each) for each in consent.exceptions],
+                }
+            ),
+        }
+
+    def _rule(self, rule: model.ConsentRule) -> Json:
+        """One provision. Those whom it names are recipients of the information."""
+        named = [reference("Practitioner", self._practitioners[key].ehr_id) for key in rule.practitioners]
+        named += present(*(self._organization_reference(key) for key in rule.organizations))
+        role = {"coding": [{"system": PARTICIPATION, "code": "PRCP"}]}
+        return trimmed(
+            {
+                "type": rule.effect,
+                "actor": [{"role": role, "reference": each} for each in named],
+                "securityLabel": [security(label) for label in rule.labels],
+                "purpose": [{"system": PURPOSE, "code": purpose} for purpose in rule.purposes],
+            }
+        )
 
     def _organization_reference(self, key: str) -> Json | None:
         organization = self._organizations.get(key)

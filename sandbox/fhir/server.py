@@ -44,6 +44,10 @@ class Ehr:
         self._statement = statement(base=base, token_url=token_url)
         self._cursors = Cursors()
 
+    def hold(self, population: Population) -> None:
+        """Hold this population from now on. Links to further pages go on: they count resources."""
+        self._repository = Repository(population)
+
     async def metadata(self, request: Request) -> Response:
         """The CapabilityStatement."""
         return await strike(self._control, request) or _fhir(self._statement)
@@ -89,14 +93,20 @@ def build(
     clients: Mapping[str, Client],
     token_lifetime_seconds: float = 300.0,
 ) -> Starlette:
-    """The EHR of every tenant. `base_url` is where this process is reached, `clients` each tenant's OAuth2 client."""
+    """The EHR of every tenant, each an `Ehr` in `state.ehrs`.
+
+    `base_url` is where this process is reached, `clients` each tenant's OAuth2 client.
+    """
     routes: list[Route | Mount] = [*control.routes()]
+    ehrs: dict[str, Ehr] = {}
     for tenant, population in populations.items():
         prefix = f"{base_url.rstrip('/')}/{tenant}"
         authorization = Authorization(clients[tenant], lifetime_seconds=token_lifetime_seconds)
-        ehr = Ehr(tenant, population, control, base=f"{prefix}/fhir", token_url=f"{prefix}/oauth/token")
+        ehr = ehrs[tenant] = Ehr(tenant, population, control, base=f"{prefix}/fhir", token_url=f"{prefix}/oauth/token")
         routes.append(Mount(f"/{tenant}", routes=_routes(ehr, authorization)))
-    return Starlette(routes=routes, exception_handlers={Refusal: _refused, HTTPException: _failed})
+    application = Starlette(routes=routes, exception_handlers={Refusal: _refused, HTTPException: _failed})
+    application.state.ehrs = ehrs
+    return application
 
 
 def _routes(ehr: Ehr, authorization: Authorization) -> list[Route]:

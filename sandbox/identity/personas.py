@@ -46,6 +46,7 @@ def personas(main: Population, other: Population) -> Mapping[str, Persona]:
         _of_staff(main, "biller", "HPAYMT"),
         _of_staff(main, "researcher", "HRESCH"),
         _of_staff(main, "auditor", "HOPERAT"),
+        _of_staff(main, "privacy-officer", "HOPERAT"),
         _of_staff(main, "operator", "HOPERAT"),
         Persona(
             name="website",

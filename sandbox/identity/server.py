@@ -3,6 +3,9 @@
 GET  /.well-known/openid-configuration
 GET  /.well-known/jwks.json
 POST /token                                {"persona": "biller", "purpose": "HPAYMT"}, the purpose being optional
+
+A token says that the persona has just signed in, in their usual way. `acr` and `auth_age_seconds` of a request make it
+say otherwise, so that one can see what too weak or too old a sign-in is refused.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import orjson
@@ -44,8 +47,10 @@ class IdentityProvider:
     audience: str
     clock: Callable[[], float] = time.time
 
-    def token(self, name: str, purpose: str | None = None) -> str:
+    def token(self, name: str, purpose: str | None = None, *, acr: str | None = None, auth_age_seconds: int = 0) -> str:
         """An access token for a persona, for all their purposes or the one given.
+
+        `acr` is how they signed in, if not as they usually do, and `auth_age_seconds` how long ago.
 
         Raises `Refused`, which says which personas, or which purposes of this one, there are.
         """
@@ -54,9 +59,11 @@ class IdentityProvider:
             raise Refused(f"no such persona; there are {', '.join(self.personas)}")
         if purpose is not None and purpose not in persona.purposes:
             raise Refused(f"{name} has no such purpose of use, but {', '.join(persona.purposes)}")
-        return self.key.sign(self._claims(persona, persona.purposes if purpose is None else (purpose,)))
+        signed_in = persona if acr is None else replace(persona, acr=acr)
+        purposes = persona.purposes if purpose is None else (purpose,)
+        return self.key.sign(self._claims(signed_in, purposes, auth_age_seconds))
 
-    def _claims(self, persona: Persona, purposes: tuple[str, ...]) -> dict[str, object]:
+    def _claims(self, persona: Persona, purposes: tuple[str, ...], auth_age_seconds: int) -> dict[str, object]:
         now = int(self.clock())
         claims = {
             "iss": self.issuer,
@@ -74,7 +81,7 @@ class IdentityProvider:
             "npi": persona.npi,
             "patient": persona.patient,
             "acr": persona.acr,
-            "auth_time": now if persona.acr else None,
+            "auth_time": now - auth_age_seconds if persona.acr else None,
         }
         return {name: value for name, value in claims.items() if value is not None}
 
@@ -99,8 +106,11 @@ def build(provider: IdentityProvider) -> Starlette:
 
     async def token(request: Request) -> Response:
         try:
-            persona, purpose = _asked(request, await request.body())
-            answer = {"access_token": provider.token(persona, purpose), "token_type": "Bearer"}
+            asked = _asked(request, await request.body())
+            signed = provider.token(
+                asked.persona, asked.purpose, acr=asked.acr, auth_age_seconds=asked.auth_age_seconds
+            )
+            answer = {"access_token": signed, "token_type": "Bearer"}
         except Refused as error:
             return JSONResponse({"error": "invalid_request", "error_description": str(error)}, 400, _NOT_STORED)
         return JSONResponse({**answer, "expires_in": LIFETIME_SECONDS}, headers=_NOT_STORED)
@@ -115,17 +125,28 @@ def build(provider: IdentityProvider) -> Starlette:
     )
 
 
-def _asked(request: Request, body: bytes) -> tuple[str, str | None]:
-    """The persona and purpose of a request. A web page can't ask: it may not send this type to another origin."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    persona: str
+    purpose: str | None
+    acr: str | None
+    auth_age_seconds: int
+
+
+def _asked(request: Request, body: bytes) -> _Asked:
+    """What a request asks for. A web page can't ask: it may not send this type to another origin."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise Refused("send application/json")
     try:
         asked = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise Refused("send a JSON object") from None
-    if not isinstance(asked, dict) or not asked.keys() <= {"persona", "purpose"}:
-        raise Refused("send a JSON object with persona and, if you like, purpose")
-    persona, purpose = asked.get("persona"), asked.get("purpose")
-    if not isinstance(persona, str) or not isinstance(purpose, str | None):
-        raise Refused("persona and purpose are strings")
-    return persona, purpose
+    if not isinstance(asked, dict) or not asked.keys() <= {"persona", "purpose", "acr", "auth_age_seconds"}:
+        raise Refused("send a JSON object with persona and, if you like, purpose, acr and auth_age_seconds")
+    persona, purpose, acr = asked.get("persona"), asked.get("purpose"), asked.get("acr")
+    if not isinstance(persona, str) or not isinstance(purpose, str | None) or not isinstance(acr, str | None):
+        raise Refused("persona, purpose and acr are strings")
+    age = asked.get("auth_age_seconds", 0)
+    if type(age) is not int or abs(age) > LIFETIME_SECONDS:
+        raise Refused("auth_age_seconds is a whole number, at most twelve hours")
+    return _Asked(persona=persona, purpose=purpose, acr=acr, auth_age_seconds=age)

@@ -1,7 +1,7 @@
 """Canaries: a population in which every value is unique, so that a leaked byte names its person and its coordinate.
 
-What is a code of a small set (gender, language, a status, a claim's type) can't be unique and is no canary. Nor is
-what belongs to nobody (clinics, practitioners, slots).
+What is a code of a small set (gender, language, a status, a claim's type) can't be unique and is no canary; nor are
+codes that say how sensitive a record is. Nor is what belongs to nobody (clinics, practitioners, slots).
 """
 
 from __future__ import annotations
@@ -77,6 +77,7 @@ def _of_person(person: Person) -> Iterator[_Value]:
         *((text,) for alias in (person.scheduling, person.billing) if alias for text in _distortions(person, alias)),
         *((minute(entry.start), "CareTeamMember.period") for entry in person.care_team),
         *((minute(entry.end), "CareTeamMember.period") for entry in person.care_team if entry.end),
+        (minute(person.deceased_at) if person.deceased_at else "",),
         *(value for coverage in person.coverages for value in _of_coverage(coverage)),
     ):
         if text:
@@ -112,7 +113,7 @@ def _of_visit(person: Person, visit: Visit) -> Iterator[_Value]:
         (minute(visit.end), "Appointment.end", *spans),
         (visit.service.display, "Appointment.serviceType", "Encounter.serviceType"),
         (visit.reason, "Appointment.reason"),
-        *((text, "Encounter.reasons") for code in visit.reasons for text in (code.code, code.display)),
+        *((code.display, "Encounter.reasons") for code in visit.reasons),
         *(_of_claim(visit.claim) if visit.claim else ()),
     ):
         if text:
@@ -123,7 +124,6 @@ def _of_claim(claim: Claim) -> Iterator[tuple[str, ...]]:
     yield claim.number, "Claim.provenance"
     yield claim.created, "Claim.created"
     for diagnosis in claim.diagnoses:
-        yield diagnosis.code, "Claim.diagnoses"
         yield diagnosis.display, "Claim.diagnoses"
     for line in claim.lines:
         yield line.service.display, "Claim.lines"
@@ -155,15 +155,13 @@ class _Mint:
     amounts: Iterator[int]
     claim_days: Iterator[int]
     period_days: Iterator[int]
+    numbers: Iterator[int]
 
     def token(self, *place: str) -> str:
         return "Cnry" + blake2b("/".join((self.salt, *place)).encode(), digest_size=8).hexdigest()
 
-    def code(self, code: Code, *place: str) -> Code:
-        return Code(system=code.system, code=self.token(*place, "code"), display=self.token(*place, "display"))
-
     def display(self, code: Code, *place: str) -> Code:
-        """A code that sources translate keeps itself; its words are a canary."""
+        """A code says how sensitive a record is and keeps itself; its words are a canary."""
         return replace(code, display=self.token(*place))
 
     def day(self) -> datetime:
@@ -172,8 +170,12 @@ class _Mint:
 
 def brand(population: Population, *, seed: int, now: datetime) -> Population:
     """The same people, visits and claims with a canary for every value; only keys, codes and links stay."""
-    mint = _Mint(f"{seed}/{population.tenant}", count(1_000_003, 1_009), count(), count())
-    people = tuple(_branded_person(mint, number, each) for number, each in enumerate(population.people, 1))
+    mint = _Mint(f"{seed}/{population.tenant}", count(1_000_003, 1_009), count(), count(), count(1))
+    wards = {each.child for each in population.guardianships}
+    people = tuple(
+        _branded_person(mint, each, birth_date=each.birth_date if each.key in wards else _birth_date(number))
+        for number, each in enumerate(population.people, 1)
+    )
     behind, ahead = count(-1, -1), count(1)
     visits = tuple(
         _branded_visit(mint, each, now + _VISIT_STEP * next(behind if each.start < now else ahead))
@@ -182,15 +184,20 @@ def brand(population: Population, *, seed: int, now: datetime) -> Population:
     return replace(population, people=people, visits=visits)
 
 
-def _branded_person(mint: _Mint, number: int, person: Person) -> Person:
-    key = person.key
+def _birth_date(number: int) -> str:
+    """A day of its own for everyone but wards, whose age says whether they are wards."""
+    return (_BIRTH_DATES_FROM + timedelta(days=17 * number)).isoformat()
+
+
+def _branded_person(mint: _Mint, person: Person, *, birth_date: str) -> Person:
+    key, number = person.key, next(mint.numbers)
     branded = replace(
         person,
         ehr_id=person.ehr_id and mint.token(key, "ehr"),
         family=mint.token(key, "family"),
         given=mint.token(key, "given"),
         prefix=mint.token(key, "prefix"),
-        birth_date=(_BIRTH_DATES_FROM + timedelta(days=17 * number)).isoformat(),
+        birth_date=birth_date,
         mrn=mint.token(key, "mrn"),
         drivers_license=mint.token(key, "license"),
         phone=f"+1-555-{1_000_000 + 7_919 * number:07}",
@@ -203,6 +210,7 @@ def _branded_person(mint: _Mint, number: int, person: Person) -> Person:
         ),
         care_team=tuple(replace(each, start=mint.day(), end=each.end and mint.day()) for each in person.care_team),
         coverages=tuple(_branded_coverage(mint, key, each) for each in person.coverages),
+        deceased_at=person.deceased_at and mint.day(),
     )
     return replace(
         branded,
@@ -256,7 +264,7 @@ def _branded_visit(mint: _Mint, visit: Visit, start: datetime) -> Visit:
         end=start + _VISIT_LENGTH,
         service=mint.display(visit.service, key, "service"),
         reason=mint.token(key, "reason"),
-        reasons=tuple(mint.code(each, key, "reason", each.code) for each in visit.reasons),
+        reasons=tuple(mint.display(each, key, "reason", each.code) for each in visit.reasons),
         appointment_id=visit.appointment_id and mint.token(key, "appointment"),
         encounter_id=visit.encounter_id and mint.token(key, "encounter"),
         claim=visit.claim and _branded_claim(mint, key, visit.claim),
@@ -269,7 +277,7 @@ def _branded_claim(mint: _Mint, key: str, claim: Claim) -> Claim:
         claim,
         number=mint.token(key, "claim"),
         created=(_CLAIM_DATES_FROM + timedelta(days=next(mint.claim_days))).isoformat(),
-        diagnoses=tuple(mint.code(each, key, "diagnosis", each.code) for each in claim.diagnoses),
+        diagnoses=tuple(mint.display(each, key, "diagnosis", each.code) for each in claim.diagnoses),
         lines=tuple(_branded_line(mint, f"{key}/{nth}", each) for nth, each in enumerate(claim.lines)),
         patient_responsibility_cents=None if responsibility is None else next(mint.amounts),
     )

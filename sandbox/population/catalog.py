@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sandbox.population.model import Code
@@ -10,17 +10,23 @@ from sandbox.population.model import Code
 SNOMED: Final = "http://snomed.info/sct"
 ICD_10: Final = "http://hl7.org/fhir/sid/icd-10-cm"
 CPT: Final = "http://www.ama-assn.org/go/cpt"
+HCPCS: Final = "https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 TAXONOMY: Final = "http://nucc.org/provider-taxonomy"
 ENCOUNTER_CLASS: Final = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why someone comes: in their words, in the chart's code, and in the claim's code."""
+    """Why someone comes: in their words, in the chart's code, and in the claim's code.
+
+    `service` is what the visit is for, `procedure` what is billed; None: anything, and an office visit.
+    """
 
     complaint: str
     finding: Code
     diagnosis: Code
+    service: Code | None = None
+    procedure: Code | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,11 @@ class Payer:
     name: str
     code: str
     plans: tuple[str, ...]
+
+
+def _treated(problem: Problem, snomed: str, service: str, procedure: Code) -> Problem:
+    """A problem that is treated in a way of its own."""
+    return replace(problem, service=Code(system=SNOMED, code=snomed, display=service), procedure=procedure)
 
 
 def _problem(complaint: str, snomed: str, finding: str, icd: str, diagnosis: str) -> Problem:
@@ -49,6 +60,28 @@ PROBLEMS: Final = (
     _problem("Tired and cold all day", "40930008", "Hypothyroidism", "E03.9", "Hypothyroidism, unspecified"),
 )
 LOW_MOOD: Final = _problem("Low mood, sleeps badly", "35489007", "Depressive disorder", "F32.A", "Depression")
+"""Every source flags it; what makes the following sensitive stands in their codes alone."""
+WORRIES: Final = _treated(
+    _problem("Worries all day", "21897009", "Generalized anxiety disorder", "F41.1", "Generalized anxiety disorder"),
+    "75516001", "Psychotherapy", Code(system=CPT, code="90834", display="Psychotherapy, 45 minutes"),
+)  # fmt: skip
+CRAVINGS: Final = _treated(
+    _problem("Cravings are back", "75544000", "Opioid dependence", "F11.20", "Opioid dependence, uncomplicated"),
+    "266707007", "Drug addiction therapy", Code(system=HCPCS, code="H0020", display="Methadone administration"),
+)  # fmt: skip
+VIRAL_LOAD: Final = _treated(
+    _problem("Results of the blood test", "86406008", "HIV infection", "B20", "HIV disease"),
+    "313077009", "HIV counseling", Code(system=CPT, code="87536", display="HIV-1 quantification"),
+)  # fmt: skip
+PREGNANCY: Final = _treated(
+    _problem("Twelve weeks along", "77386006", "Pregnant", "Z34.01", "Supervision of first pregnancy"),
+    "424619006", "Prenatal visit", Code(system=CPT, code="59425", display="Antepartum care"),
+)  # fmt: skip
+CONTRACEPTION: Final = _treated(
+    _problem("Wants to talk about the pill", "389095005", "Contraception care", "Z30.09", "Contraceptive counseling"),
+    "389095005", "Contraception care", Code(system=HCPCS, code="J1050", display="Contraceptive injection"),
+)  # fmt: skip
+SENSITIVE_PROBLEMS: Final = (LOW_MOOD, WORRIES, CRAVINGS, VIRAL_LOAD, PREGNANCY, CONTRACEPTION)
 
 SERVICES: Final = (
     Code(system=SNOMED, code="185349003", display="Encounter for check up"),

@@ -22,7 +22,7 @@ def claim(person: Person, visit: Visit, problem: Problem, number: int, *, now: d
     fate = chance.choices([word for word, _ in _FATES], weights=[weight for _, weight in _FATES])[0]
     if person.key == Planted.PATIENT:
         fate = _PATIENTS_FATES[(number - 1) % len(_PATIENTS_FATES)]
-    lines = tuple(_line(code, fate, chance) for code in _services(chance))
+    lines = tuple(_line(code, fate, chance) for code in _services(problem, chance))
     created = min(visit.end + timedelta(days=chance.randint(0, 6)), now)
     allowed = sum(line.allowed_cents or 0 for line in lines)
     paid = sum(line.paid_cents or 0 for line in lines)
@@ -38,8 +38,8 @@ def claim(person: Person, visit: Visit, problem: Problem, number: int, *, now: d
     )
 
 
-def _services(chance: Random) -> list[Code]:
-    return [OFFICE_VISIT, *chance.sample(PROCEDURES, chance.randint(0, 2))]
+def _services(problem: Problem, chance: Random) -> list[Code]:
+    return [problem.procedure or OFFICE_VISIT, *chance.sample(PROCEDURES, chance.randint(0, 2))]
 
 
 def _line(service: Code, fate: str, chance: Random) -> ClaimLine:

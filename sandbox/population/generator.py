@@ -9,6 +9,7 @@ from faker import Faker
 
 from sandbox.population.canary import brand
 from sandbox.population.clinic import found
+from sandbox.population.consents import consents
 from sandbox.population.diary import Diary
 from sandbox.population.model import Population
 from sandbox.population.people import Census, guardianships, keys, person
@@ -41,6 +42,7 @@ def generate(
         visits=made,
         slots=diary.slots(),
         guardianships=guardianships(now, frozenset(keys(size))),
+        consents=consents(census, people),
     )
     return brand(population, seed=seed, now=now) if canary else population
 

@@ -135,6 +135,9 @@ class Person:
     care_team: tuple[CareTeamEntry, ...]
     coverages: tuple[Coverage, ...]
     labels: tuple[str, ...] = ()
+    deceased_at: datetime | None = None
+    replaced_by: str | None = None
+    """The person into whose record the EHR has merged this one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +191,7 @@ class Visit:
     encounter_class: Code
     claim: Claim | None
     labels: tuple[str, ...] = ()
+    """Labels that every source sets by itself; what codes alone tell isn't here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +218,32 @@ class Guardianship:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentRule:
+    """What a consent permits or denies: empty is every purpose, label and party."""
+
+    effect: str
+    """`permit` or `deny`."""
+    purposes: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    practitioners: tuple[str, ...] = ()
+    organizations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """A consent as the EHR keeps it: a rule with exceptions. `status` is a word of FHIR."""
+
+    ehr_id: str
+    person: str
+    status: str
+    made_at: datetime
+    rule: ConsentRule
+    exceptions: tuple[ConsentRule, ...] = ()
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Population:
     """Everything about one tenant."""
 
@@ -225,3 +255,4 @@ class Population:
     visits: tuple[Visit, ...]
     slots: tuple[Slot, ...]
     guardianships: tuple[Guardianship, ...] = ()
+    consents: tuple[Consent, ...] = ()

@@ -19,6 +19,9 @@ _OF_AGE_YEARS: Final = 18
 _SENIOR_FROM_YEARS: Final = 65
 _LANGUAGES: Final = ("en", "en", "en", "en", "es", "zh", "vi")
 _NAMESAKES: Final = frozenset({Planted.NAMESAKE, Planted.OTHER_NAMESAKE})
+_CHARTED_TWICE: Final = frozenset({Planted.SURVIVOR, Planted.MERGED})
+_DEATH: Final = timedelta(days=200)
+"""How long ago whoever has died did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,15 +77,18 @@ def person(census: Census, key: str, number: int) -> Person:
         care_team=_care_team(census, doctor, age_years, chance, alone=key in set(Planted)),
         coverages=_coverages(census, number, age_years, chance, required=key in set(Planted)),
         labels=quirk.labels,
+        deceased_at=census.now - _DEATH if quirk.deceased else None,
+        replaced_by=quirk.replaced_by and str(quirk.replaced_by),
     )
     return _known(_twist(census, made), quirk, number)
 
 
 def guardianships(now: datetime, present: frozenset[str]) -> tuple[Guardianship, ...]:
-    """Who acts for whom: the guardian persona for two children, and formerly for one now of age."""
+    """Who acts for whom: the guardian persona for two children and an adolescent, and formerly for one now of age."""
     terms = {
         Planted.ELDER_CHILD: None,
         Planted.YOUNGER_CHILD: None,
+        Planted.NEARLY_OF_AGE: None,
         Planted.GROWN_WARD: now - timedelta(days=90),
     }
     return tuple(
@@ -99,6 +105,15 @@ def _doctor(clinic: Clinic, quirk: Peculiarity, chance: Random) -> Practitioner:
 def _birth_date(today: date, age_years: int, chance: Random) -> date:
     """A birth date in the middle of that year of life, so that nobody has a birthday while a demo is kept."""
     return today - timedelta(days=round((age_years + 0.2 + 0.6 * chance.random()) * 365.2425))
+
+
+def _born_to_be_of_age(day: date) -> date:
+    """The birth date of someone who comes of age on a day; for a 29 February that wasn't, on the next."""
+    year = day.year - _OF_AGE_YEARS
+    try:
+        return day.replace(year=year)
+    except ValueError:
+        return date(year, 3, 1)
 
 
 def _care_team(
@@ -147,6 +162,12 @@ def _twist(census: Census, made: Person) -> Person:
     if made.key in _NAMESAKES:
         shared = seeded(census.seed, census.tenant, "namesakes")
         return replace(made, birth_date=_birth_date(census.now.date(), 33, shared).isoformat())
+    if made.key in _CHARTED_TWICE:
+        shared = seeded(census.seed, census.tenant, "charted twice")
+        return replace(made, birth_date=_birth_date(census.now.date(), 48, shared).isoformat(), gender="female")
+    days = peculiarity(made.key).of_age_in_days
+    if days is not None:
+        return replace(made, birth_date=_born_to_be_of_age(census.now.date() + timedelta(days=days)).isoformat())
     return made
 
 

@@ -51,6 +51,24 @@ class Planted(StrEnum):
     SPREADSHEET = "spreadsheet"
     SEGMENTED = "segmented"
     """Names that are HTML, a spreadsheet formula, and HL7 v2 delimiters."""
+    SURVIVOR = "survivor"
+    MERGED = "merged"
+    """One person charted twice: the EHR has merged this record into the survivor's."""
+    NEARLY_OF_AGE = "nearly-of-age"
+    """A ward of the guardian persona who comes of age soon, and once came about contraception."""
+    IN_TREATMENT = "in-treatment"
+    """Treated for a substance use disorder, and permits the physician persona to know it."""
+    LIVING_WITH_HIV = "living-with-hiv"
+    EXPECTING = "expecting"
+    """Theirs are visits that only the codes in the three systems tell to be sensitive."""
+    REFUSING_CLINIC = "refusing-clinic"
+    """Denies everything to the organization that treats them."""
+    SELF_PAYER = "self-payer"
+    """Denies what is done for payment."""
+    OPTING_IN = "opting-in"
+    """Denies everything but treatment by the physician persona."""
+    LAPSED = "lapsed"
+    """Permitted research until a month ago."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +84,9 @@ class Peculiarity:
     """What becomes of their visits, by appointment status; `booked` ones lie ahead. Empty: left to chance."""
     known_to: frozenset[str] = field(default=frozenset({"ehr", "scheduling", "billing"}))
     deceased: bool = False
+    of_age_in_days: int | None = None
+    """In how many days they come of age; it outweighs `age_years`."""
+    replaced_by: Planted | None = None
 
 
 _ONCE: Final = ("fulfilled", "booked")
@@ -85,7 +106,7 @@ PECULIARITIES: Final[dict[Planted, Peculiarity]] = {
     Planted.OTHER_NAMESAKE: Peculiarity(family="Reyes", given="Daniel", age_years=33, doctor=1),
     Planted.UNSCHEDULED: Peculiarity(age_years=29, doctor=0, known_to=frozenset({"ehr", "billing"})),
     Planted.UNCHARTED: Peculiarity(age_years=44, doctor=0, known_to=frozenset({"scheduling", "billing"})),
-    Planted.EMPLOYEE: Peculiarity(age_years=41, doctor=0),
+    Planted.EMPLOYEE: Peculiarity(age_years=41, doctor=0, labels=("EMP",)),
     Planted.GROWN_WARD: Peculiarity(age_years=19, doctor=1),
     Planted.SENSITIVE: Peculiarity(age_years=36, doctor=0, story=_TWICE),
     Planted.RESTRICTED: Peculiarity(age_years=55, doctor=0, labels=("VIP",)),
@@ -94,4 +115,16 @@ PECULIARITIES: Final[dict[Planted, Peculiarity]] = {
     Planted.MARKUP: Peculiarity(family="<script>alert(1)</script>", given="<b>Bo</b>"),
     Planted.SPREADSHEET: Peculiarity(family="=HYPERLINK(0)", given='",Ann\r\n@SUM(1)'),
     Planted.SEGMENTED: Peculiarity(family="Pike^O&B|~\\F\\", given="Lee\rOBX|1"),
+    Planted.SURVIVOR: Peculiarity(family="Okonkwo", given="Grace", age_years=48, doctor=0),
+    Planted.MERGED: Peculiarity(
+        family="Okonkwo", given="Grace", age_years=48, doctor=0, story=_ONCE, replaced_by=Planted.SURVIVOR
+    ),
+    Planted.NEARLY_OF_AGE: Peculiarity(family="Lindqvist", age_years=17, doctor=1, story=_TWICE, of_age_in_days=10),
+    Planted.IN_TREATMENT: Peculiarity(age_years=34, doctor=0, story=_TWICE),
+    Planted.LIVING_WITH_HIV: Peculiarity(age_years=45, doctor=0, story=_TWICE),
+    Planted.EXPECTING: Peculiarity(age_years=31, doctor=0, story=_TWICE),
+    Planted.REFUSING_CLINIC: Peculiarity(age_years=52, doctor=0, story=_TWICE),
+    Planted.SELF_PAYER: Peculiarity(age_years=38, doctor=0, story=_TWICE),
+    Planted.OPTING_IN: Peculiarity(age_years=60, doctor=0, story=_TWICE),
+    Planted.LAPSED: Peculiarity(age_years=49, doctor=0, story=_TWICE),
 }

@@ -38,6 +38,15 @@ def load(path: Path) -> Population:
     return population
 
 
+def is_current(path: Path) -> bool:
+    """Whether there is a population of this version of the model."""
+    try:
+        load(path)
+    except (OSError, UnreadablePopulation):
+        return False
+    return True
+
+
 @cache
 def _reader(wanted: Any) -> _Read:
     """What turns JSON into a value of a type: a dataclass, a tuple, an optional, a datetime or a scalar."""

@@ -9,7 +9,19 @@ from random import Random
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from sandbox.population.catalog import AMBULATORY, EMERGENCY, LOW_MOOD, PROBLEMS, SERVICES, Problem
+from sandbox.population.catalog import (
+    AMBULATORY,
+    CONTRACEPTION,
+    CRAVINGS,
+    EMERGENCY,
+    LOW_MOOD,
+    PREGNANCY,
+    PROBLEMS,
+    SENSITIVE_PROBLEMS,
+    SERVICES,
+    VIRAL_LOAD,
+    Problem,
+)
 from sandbox.population.claims import claim
 from sandbox.population.clinic import seeded
 from sandbox.population.diary import LENGTH, Diary, Opening, repeated_hour
@@ -20,6 +32,17 @@ from sandbox.population.planted import PHYSICIAN, Planted
 _PAST: Final = (("fulfilled", 70), ("cancelled", 12), ("noshow", 12), ("entered-in-error", 6))
 _COMING: Final = (("booked", 80), ("pending", 10), ("cancelled", 10))
 _DOORS_OPEN_HOUR: Final = 7
+
+_SENSITIVE: Final[dict[str, Problem]] = {
+    Planted.SENSITIVE: LOW_MOOD,
+    Planted.IN_TREATMENT: CRAVINGS,
+    Planted.LIVING_WITH_HIV: VIRAL_LOAD,
+    Planted.EXPECTING: PREGNANCY,
+    Planted.NEARLY_OF_AGE: CONTRACEPTION,
+}
+"""What the first visit of a planted person was about."""
+_SENSITIVE_SHARE: Final = 0.08
+"""Of the visits of whoever is not planted."""
 
 _Turn = tuple[str, bool]
 """What became of a visit (its appointment's status), and whether it lies ahead."""
@@ -38,13 +61,20 @@ def _history(census: Census, person: Person, diary: Diary, numbers: Iterator[int
         opening = diary.take(doctor, chance) if ahead else diary.look_back(doctor, chance)
         if opening is None:
             continue
-        problem = chance.choice(PROBLEMS)
+        problem = _problem(census, person, nth, chance)
         if nth == 0 and person.key == Planted.PATIENT:
             night = repeated_hour(census.now, ZoneInfo(opening.location.timezone))
             opening = replace(opening, start=night)
-        if nth == 0 and person.key == Planted.SENSITIVE:
-            problem = LOW_MOOD
         yield _visit(census, person, opening, status, problem, next(numbers))
+
+
+def _problem(census: Census, person: Person, nth: int, chance: Random) -> Problem:
+    """Something ordinary, as a rule; the dice for the exceptions are others, so that they change nothing else."""
+    ordinary = chance.choice(PROBLEMS)
+    if person.key in set(Planted):
+        return _SENSITIVE.get(person.key, ordinary) if nth == 0 else ordinary
+    dice = seeded(census.seed, census.tenant, person.key, nth, "sensitive")
+    return dice.choice(SENSITIVE_PROBLEMS) if dice.random() < _SENSITIVE_SHARE else ordinary
 
 
 def _story(person: Person, chance: Random) -> list[_Turn]:
@@ -74,6 +104,7 @@ def _visit(census: Census, person: Person, opening: Opening, status: str, proble
     chance = seeded(census.seed, census.tenant, "visit", number)
     held = status == "fulfilled"
     local = opening.start.astimezone(ZoneInfo(opening.location.timezone))
+    service = chance.choice(SERVICES)
     visit = Visit(
         key=f"visit-{number}",
         number=f"V-{number:06}",
@@ -82,7 +113,7 @@ def _visit(census: Census, person: Person, opening: Opening, status: str, proble
         location=opening.location.key,
         start=opening.start,
         end=opening.start + LENGTH,
-        service=chance.choice(SERVICES),
+        service=problem.service or service,
         reason=problem.complaint,
         reasons=(problem.finding,),
         appointment_id=f"A{100000 + number}" if person.scheduling else None,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
 
@@ -34,6 +35,9 @@ _LOOKUPS: Final[dict[str, Callable[[Entry], str]]] = {
 
 _BOUNDS: Final = frozenset({"from", "to"})
 _SORTS: Final = ("starts", "-starts", "id", "-id")
+_PAGES: Final = frozenset({"size", "cursor"})
+_SEARCH_PAGES: Final = _PAGES | {"after"}
+_AFTER: Final = {"starts": frozenset({"id", "starts", "startsFold", "tz"}), "id": frozenset({"id"})}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,8 @@ class Question:
     fields: frozenset[str]
     size: int
     start: int
+    after: tuple[datetime, str] | None
+    """The time and the id that what is answered comes after."""
     mark: str
     """What a cursor must have been made for."""
     client_ids: frozenset[str]
@@ -67,7 +73,11 @@ def lookup(body: Any, *, known: frozenset[str], keys: frozenset[str]) -> Questio
 
 
 def search(body: Any, *, known: frozenset[str], filters: frozenset[str]) -> Question:
-    """A search: `{"filter": {"from": ..., "states": [...]}, "sort": "-starts", "fields": [...], "page": {...}}`."""
+    """A search: `{"filter": {"from": ..., "states": [...]}, "sort": "-starts", "fields": [...], "page": {...}}`.
+
+    Besides its size, a page has `cursor`, or `after` with the id and the starts, startsFold and tz of an item: it
+    begins with what is sorted after such an item, whether there is one or not. Sorted by id, the id is enough.
+    """
     _refuse_unknown(body, {"filter", "sort", "fields", "page"})
     asked = body.get("filter", {})
     _refuse_unknown(asked, filters | _BOUNDS)
@@ -83,7 +93,8 @@ def search(body: Any, *, known: frozenset[str], filters: frozenset[str]) -> Ques
             and (end is None or entry.starts_at < end)
         )
 
-    return _question(body, wanted, known, client_ids=lists.get("clientIds", frozenset()))
+    question = _question(body, wanted, known, client_ids=lists.get("clientIds", frozenset()), pages=_SEARCH_PAGES)
+    return replace(question, after=_after(body.get("page", {}), question.sort))
 
 
 def answer(question: Question, entries: Sequence[Entry]) -> dict[str, object]:
@@ -96,8 +107,11 @@ def answer(question: Question, entries: Sequence[Entry]) -> dict[str, object]:
         found.sort(key=lambda entry: entry.id)
     if question.sort.startswith("-"):
         found.reverse()
-    end = question.start + question.size
-    items = [_selected(entry.item, question.fields) for entry in found[question.start : end]]
+    start = question.start
+    if question.after is not None:
+        start = sum(not _comes_after(entry, question.after, question.sort) for entry in found)
+    end = start + question.size
+    items = [_selected(entry.item, question.fields) for entry in found[start:end]]
     return {"items": items, "page": {"next": _cursor(question.mark, end) if end < len(found) else None}}
 
 
@@ -109,13 +123,18 @@ def listing(size: str | None, cursor: str | None, items: Sequence[Item]) -> dict
 
 
 def _question(
-    body: Any, wanted: Callable[[Entry], bool], known: frozenset[str], *, client_ids: frozenset[str]
+    body: Any,
+    wanted: Callable[[Entry], bool],
+    known: frozenset[str],
+    *,
+    client_ids: frozenset[str],
+    pages: frozenset[str] = _PAGES,
 ) -> Question:
     fields = frozenset(_texts(body.get("fields", sorted(known))))
     if not fields <= known:
         raise Refusal(400, "BAD_FIELD", "no such field")
     page = body.get("page", {})
-    _refuse_unknown(page, {"size", "cursor"})
+    _refuse_unknown(page, pages)
     rest = {name: value for name, value in body.items() if name not in {"page", "fields"}}
     mark = hashlib.sha256(orjson.dumps(rest, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
     return Question(
@@ -124,6 +143,7 @@ def _question(
         fields=fields,
         size=_size(page.get("size", PAGE_LIMIT)),
         start=_resumed(page.get("cursor"), mark),
+        after=None,
         mark=mark,
         client_ids=client_ids,
     )
@@ -148,6 +168,33 @@ def _resumed(cursor: object, mark: str) -> int:
     except ValueError:
         pass
     raise Refusal(400, "BAD_CURSOR", "not a cursor of this question")
+
+
+def _after(page: Any, sort: str) -> tuple[datetime, str] | None:
+    """The place of an item in a sort, from the item's own words."""
+    after = page.get("after")
+    if after is None:
+        return None
+    if not isinstance(after, dict) or after.keys() != _AFTER[sort.removeprefix("-")] or "cursor" in page:
+        raise Refusal(400, "BAD_PAGE", "after an item's own words for its sort, and no cursor beside it")
+    try:
+        moment = _moment(after) if "starts" in after else datetime.min.replace(tzinfo=UTC)
+    except (TypeError, ValueError, OverflowError, ZoneInfoNotFoundError):
+        raise Refusal(400, "BAD_PAGE", "starts, startsFold and tz as an item has them") from None
+    if not isinstance(after["id"], str):
+        raise Refusal(400, "BAD_PAGE", "an id is a text")
+    return moment, after["id"]
+
+
+def _moment(after: Any) -> datetime:
+    wall = datetime.fromisoformat(after["starts"])
+    return wall.replace(tzinfo=ZoneInfo(after["tz"]), fold=after["startsFold"]).astimezone(UTC)
+
+
+def _comes_after(entry: Entry, after: tuple[datetime, str], sort: str) -> bool:
+    by_id = sort.endswith("id")
+    place, other = ((entry.id,), after[1:]) if by_id else ((entry.starts_at, entry.id), after)
+    return place < other if sort.startswith("-") else place > other
 
 
 def _refuse_unknown(value: Any, known: frozenset[str] | set[str]) -> None:

@@ -8,7 +8,8 @@ GET  /clients                everyone, by clientId
 GET  /status                 whether it is up
 
 What is asked stands in the body, so that no client's id gets into a URL. Pages hold up to 100 items and go on with
-`page.next`. Every tenant has 10 requests a second; more get 429 with Retry-After.
+`page.next`, which counts items; a search also goes on after an item, told by the item's own words. Every tenant has
+10 requests a second; more get 429 with Retry-After.
 """
 
 from __future__ import annotations
@@ -55,16 +56,18 @@ def build(
     keys: Mapping[str, str],
     requests_per_second: float = 10.0,
 ) -> Starlette:
-    """The vendor for every tenant; `keys` are their API keys."""
+    """The vendor for every tenant, each a `Vendor` in `state.vendors`; `keys` are their API keys."""
     vendors = {
-        tenant: _Vendor(tenant, Book.of(population), control, keys[tenant], requests_per_second)
+        tenant: Vendor(tenant, Book.of(population), control, keys[tenant], requests_per_second)
         for tenant, population in populations.items()
     }
     mounts = [Mount(f"/{tenant}/v2", routes=vendor.routes()) for tenant, vendor in vendors.items()]
-    return Starlette(routes=[*control.routes(), *mounts], exception_handlers={Refusal: refused})
+    application = Starlette(routes=[*control.routes(), *mounts], exception_handlers={Refusal: refused})
+    application.state.vendors = vendors
+    return application
 
 
-class _Vendor:
+class Vendor:
     """What one tenant sees of the vendor."""
 
     def __init__(self, tenant: str, book: Book, control: Control, key: str, requests_per_second: float) -> None:
@@ -74,24 +77,29 @@ class _Vendor:
         self._key = key.encode()
         self._allowance = Allowance(requests_per_second=requests_per_second)
 
+    def hold(self, population: Population) -> None:
+        """Hold this population from now on."""
+        self._book = Book.of(population)
+
     def routes(self) -> list[Route]:
         """The tenant's routes."""
         return [
             *(
-                self._asking(f"/appointments/{how}", read, self._book.appointments)
+                self._asking(f"/appointments/{how}", read, lambda: self._book.appointments)
                 for how, read in _APPOINTMENTS.items()
             ),
-            *(self._asking(f"/openings/{how}", read, self._book.openings) for how, read in _OPENINGS.items()),
+            *(self._asking(f"/openings/{how}", read, lambda: self._book.openings) for how, read in _OPENINGS.items()),
             Route("/clients", self._clients, methods=["GET"]),
             Route("/status", self._status, methods=["GET"]),
         ]
 
-    def _asking(self, path: str, read: _Read, entries: Sequence[Entry]) -> Route:
+    def _asking(self, path: str, read: _Read, held: Callable[[], Sequence[Entry]]) -> Route:
         async def endpoint(request: Request) -> Response:
             body = _parsed(await request.body())
             struck = await self._admitted(request, f"POST {path}", body)
             if struck is not None:
                 return struck
+            entries = held()
             return _json(answer(mistaken(self._control, read(body), entries), entries))
 
         return Route(path, endpoint, methods=["POST"])

@@ -4,4 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite("tests.contract.connector_suite", "tests.contract.fault_suite", "tests.contract.oracle")
+pytest.register_assert_rewrite(
+    "tests.contract.connector_suite",
+    "tests.contract.fault_suite",
+    "tests.contract.oracle",
+    "tests.contract.paging_suite",
+)

@@ -30,11 +30,12 @@ from itertools import pairwise
 import pytest
 
 from connectors.base import Connector
+from portico.records import sensitivity
 from portico.records.context import CallContext
 from portico.records.errors import SourceTimeout, UnsupportedPredicate
 from portico.records.references import By, RecordType
 from portico.records.search import FIELDS, ORDERS, Condition, Hit, Op, Search
-from portico.records.types import Record
+from portico.records.types import Patient, Record
 from sandbox.control import Control
 from sandbox.population.model import Population
 from tests.contract import oracle
@@ -230,6 +231,17 @@ class ConnectorContract:
                 for condition in conditions(truth, type_, field, ops):
                     await self._assert_search(connector, truth, type_, condition)
 
+    async def test_a_medical_record_number_is_found_in_its_own_system_alone(
+        self, connector: Connector, truth: Truth
+    ) -> None:
+        patients = [record for record in truth.records if isinstance(record, Patient)]
+        for type_ in connector.searches & {RecordType.PATIENT}:
+            for patient in patients[:4]:
+                others = tuple(one.value for one in patient.identifiers or () if one.value != patient.mrn)
+                assert not (await connector.search(context(), listing(type_, Condition("mrn", Op.IN, others)))).hits
+                found = await connector.search(context(), listing(type_, Condition("mrn", Op.IN, (patient.mrn or "",))))
+                assert [hit.record.id for hit in found.hits] == [patient.id]
+
     async def test_conditions_are_all_met_at_once(self, connector: Connector, truth: Truth) -> None:
         for type_ in connector.searches:
             samples = [
@@ -282,7 +294,7 @@ class ConnectorContract:
                 await connector.search(context(), search)
         assert control is None or not control.calls
 
-    # -- people, relations, health, the end
+    # -- people, relations, consents
 
     async def test_people_are_all_whom_the_source_knows(self, connector: Connector, truth: Truth) -> None:
         people = [person async for person in connector.people(context())]
@@ -292,6 +304,41 @@ class ConnectorContract:
 
     async def test_relations_are_all_that_the_source_vouches_for(self, connector: Connector, truth: Truth) -> None:
         assert {relation async for relation in connector.relations(context())} == set(truth.relations)
+
+    async def test_consents_are_all_that_stand(self, connector: Connector, truth: Truth) -> None:
+        given = [consent async for consent in connector.consents(context())]
+        assert set(given) == set(truth.consents)
+        assert len(given) == len(truth.consents)
+
+    async def test_sensitive_visits_are_all_that_carry_a_label(self, connector: Connector, truth: Truth) -> None:
+        given = [visit async for visit in connector.sensitive_visits(context())]
+        assert set(given) == set(truth.sensitive_visits)
+        assert len(given) == len(truth.sensitive_visits)
+
+    # -- labels
+
+    async def test_labels_come_along_whatever_is_wanted(self, connector: Connector, truth: Truth) -> None:
+        told = {record.id: record.labels for record in truth.records}
+        for type_, by in [(type_, By.ID) for type_ in sensitivity.LABELLED & connector.keys.keys()]:
+            keys = oracle.known_keys(truth, type_, by)
+            assert {"N"} in (labels := [labels for id_, labels in told.items() if id_.type is type_])
+            assert any(each - {"N"} for each in labels), "some are sensitive"
+            for wanted in ((), *((attribute,) for attribute in sorted(oracle.attributes_of(type_)))):
+                records = await find_all(connector, context(*wanted), type_, by, keys)
+                assert {record.id: record.labels for record in records} == {
+                    id_: labels for id_, labels in told.items() if id_.type is type_
+                }, f"{type_} with {wanted}"
+        for type_ in sensitivity.LABELLED & connector.searches:
+            hits = await search_all(connector, context(), listing(type_))
+            assert all(hit.record.labels == told[hit.record.id] for hit in hits)
+
+    async def test_what_labels_are_made_of_goes_no_further(self, connector: Connector, truth: Truth) -> None:
+        for type_ in sensitivity.LABELLED & connector.keys.keys():
+            keys = oracle.known_keys(truth, type_, By.ID)
+            for record in await find_all(connector, context(), type_, By.ID, keys):
+                assert not oracle.unasked(record, ())
+
+    # -- health, the end
 
     async def test_ping_of_a_healthy_source_returns(self, connector: Connector) -> None:
         await connector.ping(context())

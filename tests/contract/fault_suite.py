@@ -25,7 +25,7 @@ from portico.records.search import FIELDS, Condition, Op
 from sandbox.control import Control, Mode
 from sandbox.population.model import Population
 from tests.contract import oracle
-from tests.contract.questions import context, known_values, listing, lookups
+from tests.contract.questions import conditions, context, known_values, listing, lookups
 from tests.contract.small_population import small_population
 from tests.contract.truth import Truth
 
@@ -99,10 +99,31 @@ class FaultContract:
             keys = oracle.known_keys(truth, type_, By.PATIENT)[:2]
             with pytest.raises(SourceInvalid):
                 await channel.find(context(), type_, By.PATIENT, keys)
-        for type_ in connector.searches & {one for one, fields in FIELDS.items() if "patient" in fields}:
-            condition = Condition("patient", Op.IN, tuple(known_values(truth, type_, "patient")[:2]))
-            with pytest.raises(SourceInvalid):
-                await channel.search(context(), listing(type_, condition))
+        for type_ in connector.searches:
+            for field in {"patient", "organization"} & FIELDS[type_].keys():
+                condition = Condition(field, Op.IN, tuple(known_values(truth, type_, field)[:1]))
+                with pytest.raises(SourceInvalid):
+                    await channel.search(context(), listing(type_, condition))
+        await _assert_heals(connector, control, truth)
+
+    async def test_a_lying_source_gives_no_row_that_misses_a_condition_and_heals(
+        self, connector: Connector, control: Control, truth: Truth
+    ) -> None:
+        """Whatever it is asked by: either nothing is spoilt by the lie, or nothing is taken from it."""
+        _misbehave(control, Mode.WRONG_PATIENT)
+        channel = Channel(connector, ChannelConfig(failure_limit=1_000))
+        refused = 0
+        for type_ in connector.searches:
+            everything = context(*oracle.attributes_of(type_))
+            for field, ops in FIELDS[type_].items():
+                for condition in conditions(truth, type_, field, ops):
+                    try:
+                        page = await channel.search(everything, listing(type_, condition))
+                    except SourceInvalid:
+                        refused += 1
+                    else:
+                        assert all(oracle.matches(hit.record, condition) for hit in page.hits), f"{type_} {field}"
+        assert refused
         await _assert_heals(connector, control, truth)
 
 

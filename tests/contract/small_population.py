@@ -2,7 +2,8 @@
 
 Unlinked and twin people, people whom one source does not know, missing values, every status, a visit in each of the
 two hours that share a wall-clock time when summer time ends, names with accents and with markup, SQL, HL7 and
-spreadsheet payloads, one person with more visits than a small page holds. Everyone is invented.
+spreadsheet payloads, one person with more visits than a small page holds, visits that only their codes tell to be
+sensitive, consents of every kind. Everyone is invented.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from sandbox.population.model import (
     Claim,
     ClaimLine,
     Code,
+    Consent,
+    ConsentRule,
     Coverage,
     Location,
     Organization,
@@ -47,6 +50,15 @@ _DIABETES = Code(system=_ICD, code="E11.9", display="Type 2 diabetes")
 _CPT = "http://www.ama-assn.org/go/cpt"
 _OFFICE = Code(system=_CPT, code="99213", display="Office visit")
 _BLOOD = Code(system=_CPT, code="85025", display="Blood count")
+
+# What only one of the three systems' codes tells to be sensitive, by the visit's number.
+_SERVICES = {11: Code(system=_SNOMED, code="75516001", display="Psychotherapy")}
+_REASONS = {
+    12: (Code(system=_SNOMED, code="86406008", display="HIV infection"),),
+    14: (Code(system=_SNOMED, code="999000111", display="Never looked through"),),
+}
+_DIAGNOSES = {16: (Code(system=_ICD, code="F11.20", display="Opioid dependence"), _HYPERTENSION)}
+_PROCEDURES = {17: Code(system=_CPT, code="59425", display="Antepartum care")}
 
 APPOINTMENT_STATUSES: Final = (
     "fulfilled", "proposed", "pending", "booked", "arrived", "cancelled", "noshow", "entered-in-error", "checked-in",
@@ -81,6 +93,7 @@ def small_population() -> Population:
         people=tuple(_people()),
         visits=tuple(_visits()),
         slots=tuple(_slots()),
+        consents=tuple(_consents()),
     )
 
 
@@ -169,6 +182,7 @@ def _person(  # noqa: PLR0913 - a person's distinguishing traits, all by name
     organization: str = "o1",
     deceased: bool = False,
     labels: tuple[str, ...] = (),
+    replaced_by: str | None = None,
 ) -> Person:
     born = birth_date or f"19{40 + number}-0{1 + number % 9}-1{number % 10}"
     mrn = f"MRN{number:04d}"
@@ -211,6 +225,8 @@ def _person(  # noqa: PLR0913 - a person's distinguishing traits, all by name
         care_team=tuple(_care_team(number)),
         coverages=held,
         labels=labels,
+        deceased_at=datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC) if deceased else None,
+        replaced_by=replaced_by,
     )
 
 
@@ -226,7 +242,7 @@ def _care_team(number: int) -> Iterator[CareTeamEntry]:
 def _people() -> Iterator[Person]:
     yield _person(1, "Archer", "Ada", coverages=("active", "cancelled"))
     yield _person(2, "Baker", "Sam", birth_date="1980-02-29", scheduled_mrn=False)
-    yield _person(3, "Baker", "Sam", birth_date="1980-02-29")
+    yield _person(3, "Baker", "Sam", birth_date="1980-02-29", replaced_by="p2")
     yield _person(4, "Carver", "Lee", scheduling=False, billing=False)
     yield _person(5, "Dyer", "Max", in_ehr=False)
     yield _person(6, "Müller-Lüdenscheidt", "Zoë", gender="other", organization="o2", coverages=("draft",))
@@ -250,9 +266,9 @@ def _visit(number: int, person: str, start: datetime, *, minutes: int = 30, west
         location=place,
         start=start,
         end=start + timedelta(minutes=minutes),
-        service=(_CHECKUP, _FOLLOW_UP, _VACCINATION)[number % 3],
+        service=_SERVICES.get(number, (_CHECKUP, _FOLLOW_UP, _VACCINATION)[number % 3]),
         reason="" if number % 5 == 0 else f"Reason {number}: «worse, 100%» & <i>_</i>",
-        reasons=() if number % 4 == 0 else (_HYPERTENSION, _DIABETES)[: 1 + number % 2],
+        reasons=_REASONS.get(number, () if number % 4 == 0 else (_HYPERTENSION, _DIABETES)[: 1 + number % 2]),
         appointment_id=None if person == "p4" else f"A-{number:04d}",
         appointment_status=APPOINTMENT_STATUSES[number % len(APPOINTMENT_STATUSES)],
         encounter_id=None if person == "p5" or number % 7 == 3 else f"enc-{number}",
@@ -275,14 +291,14 @@ def _claim(number: int, person: str, start: datetime) -> Claim | None:
             allowed_cents=10_001 if adjudicated else None,
             paid_cents=0 if adjudicated else None,
         )
-        for service, units in ((_OFFICE, 1), (_BLOOD, 3))[: 1 + number % 2]
+        for service, units in ((_PROCEDURES.get(number, _OFFICE), 1), (_BLOOD, 3))[: 1 + number % 2]
     )
     return Claim(
         number=f"CLM{number:05d}",
         claim_type=CLAIM_TYPES[number % len(CLAIM_TYPES)],
         status=CLAIM_STATUSES[number % len(CLAIM_STATUSES)],
         created=(start + timedelta(days=number % 4)).date().isoformat(),
-        diagnoses=(_HYPERTENSION, _DIABETES)[: 1 + number % 2],
+        diagnoses=_DIAGNOSES.get(number, (_HYPERTENSION, _DIABETES)[: 1 + number % 2]),
         lines=lines,
         coverage=None if number % 5 == 0 else f"c{person[1:]}-1",
         patient_responsibility_cents=2_500 if adjudicated else None,
@@ -316,3 +332,35 @@ def _slots() -> Iterator[Slot]:
             status=SLOT_STATUSES[number % len(SLOT_STATUSES)],
             service=_CHECKUP,
         )
+
+
+def _consents() -> Iterator[Consent]:
+    made = datetime(2025, 3, 1, 9, 30, tzinfo=UTC)
+    permit, deny = ConsentRule(effect="permit", purposes=("HRESCH",)), ConsentRule(effect="deny")
+    doctor = ConsentRule(effect="permit", purposes=("TREAT",), labels=("SUD", "RPRO"), practitioners=("d1", "d3"))
+    rules = (
+        ("p1", permit, (), None),
+        ("p1", ConsentRule(effect="deny", organizations=("o2",)), (), made + timedelta(days=30)),
+        ("p2", deny, (doctor,), None),
+        ("p6", ConsentRule(effect="deny", purposes=("HPAYMT", "HMARKT")), (), None),
+        ("p9", deny, (), made + timedelta(days=1)),
+        (
+            "p10",
+            ConsentRule(effect="permit"),
+            (ConsentRule(effect="deny", labels=("V",), practitioners=("d4",)),),
+            None,
+        ),
+        ("p5", permit, (), None),
+    )
+    for number, (person, rule, exceptions, end) in enumerate(rules, start=1):
+        for status in ("active", "entered-in-error", "inactive")[: 1 + number % 3]:
+            yield Consent(
+                ehr_id=f"con-{number}-{status[0]}",
+                person=person,
+                status=status,
+                made_at=made,
+                rule=rule,
+                exceptions=exceptions,
+                start=made if number % 2 else None,
+                end=end,
+            )

@@ -12,12 +12,13 @@ import pytest
 from connectors.billing import BillingConfig, BillingConnector
 from portico.records.references import SourceName, Tenant
 from portico.records.types import Claim
-from sandbox.billing.accounts import Account
+from sandbox.billing.accounts import Account, prepare
 from sandbox.billing.server import MODES, running
 from sandbox.control import Control, Mode
 from sandbox.population.model import Population
 from tests.contract.connector_suite import ConnectorContract
 from tests.contract.fault_suite import FaultContract
+from tests.contract.paging_suite import PagingContract
 from tests.contract.small_population import TENANT, small_population
 from tests.contract.truth import Truth, billing_truth
 
@@ -73,6 +74,33 @@ class _Billing:
 @pytest.mark.usefixtures("control")
 class TestBillingConnector(_Billing, ConnectorContract):
     pass
+
+
+class _Held:
+    """The billing database with rows that come and go, and connectors to it."""
+
+    def __init__(self, config: BillingConfig, superuser_url: str) -> None:
+        self._config = config
+        self._superuser_url = superuser_url
+        self.connector = BillingConnector(config)
+        self.all = [self.connector]
+
+    def another(self) -> BillingConnector:
+        self.all.append(BillingConnector(self._config))
+        return self.all[-1]
+
+    async def hold(self, population: Population) -> None:
+        await prepare(self._superuser_url, ACCOUNT, population)
+
+
+class TestBillingConnectorPaging(PagingContract):
+    @pytest.fixture
+    async def source(self, config: BillingConfig, postgres: Callable[[str], str]) -> AsyncIterator[_Held]:
+        held = _Held(config, postgres("postgres"))
+        yield held
+        for connector in held.all:
+            await connector.aclose()
+        await held.hold(small_population())
 
 
 @pytest.mark.usefixtures("control")

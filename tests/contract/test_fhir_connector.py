@@ -7,16 +7,18 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
 import pytest
+from starlette.applications import Starlette
 
 from connectors.fhir import FhirConfig, FhirConnector
 from portico.records.errors import SourceInvalid
 from portico.records.references import SourceName, Tenant
 from sandbox.control import Control, Mode
 from sandbox.fhir.oauth import Client
-from sandbox.fhir.server import MODES, build
+from sandbox.fhir.server import MODES, Ehr, build
 from sandbox.population.model import Population
 from tests.contract.connector_suite import ConnectorContract
 from tests.contract.fault_suite import FaultContract
+from tests.contract.paging_suite import PagingContract
 from tests.contract.questions import context, listing, lookups
 from tests.contract.small_population import TENANT, small_population
 from tests.contract.truth import Truth, ehr_truth
@@ -35,16 +37,20 @@ def ehr_control() -> Control:
 async def config(ehr_control: Control) -> AsyncIterator[FhirConfig]:
     populations, clients = {TENANT: small_population()}, {TENANT: Client(secret=SECRET)}
     async with serving(lambda url: build(populations, ehr_control, base_url=url, clients=clients)) as url:
-        yield FhirConfig(
-            source=SOURCE,
-            tenant=Tenant(TENANT),
-            url=f"{url}/{TENANT}/fhir",
-            token_url=f"{url}/{TENANT}/oauth/token",
-            client_id="portico",
-            client_secret=SECRET,
-            batch_limit=7,
-            page_size=5,
-        )
+        yield settings(url)
+
+
+def settings(url: str) -> FhirConfig:
+    return FhirConfig(
+        source=SOURCE,
+        tenant=Tenant(TENANT),
+        url=f"{url}/{TENANT}/fhir",
+        token_url=f"{url}/{TENANT}/oauth/token",
+        client_id="portico",
+        client_secret=SECRET,
+        batch_limit=7,
+        page_size=5,
+    )
 
 
 class _Fhir:
@@ -73,6 +79,41 @@ class TestFhirConnector(_Fhir, ConnectorContract):
             control.calls.clear()
             await connector.find(context(), type_, by, [f"no-such-{number}" for number in range(7)])
             assert len(control.calls) == 1, f"{type_} {by}"
+
+
+class _Held:
+    """The EHR with resources that come and go, and connectors to it. Its links count resources."""
+
+    def __init__(self, config: FhirConfig, ehr: Ehr) -> None:
+        self._config = config
+        self._ehr = ehr
+        self.connector = FhirConnector(config)
+        self.all = [self.connector]
+
+    def another(self) -> FhirConnector:
+        self.all.append(FhirConnector(self._config))
+        return self.all[-1]
+
+    async def hold(self, population: Population) -> None:
+        self._ehr.hold(population)
+
+
+class TestFhirConnectorPaging(PagingContract):
+    @pytest.fixture(params=[{}, {"absent_first": True, "batch_limit": 2, "hint_limit": 4}], ids=str)
+    async def source(self, request: pytest.FixtureRequest) -> AsyncIterator[_Held]:
+        ehrs: list[Ehr] = []
+
+        def application(url: str) -> Starlette:
+            clients = {TENANT: Client(secret=SECRET)}
+            app = build({TENANT: small_population()}, Control("ehr", MODES), base_url=url, clients=clients)
+            ehrs.append(app.state.ehrs[TENANT])
+            return app
+
+        async with serving(application) as url:
+            held = _Held(replace(settings(url), **request.param), ehrs[0])
+            yield held
+            for connector in held.all:
+                await connector.aclose()
 
 
 class TestFhirConnectorUnderFaults(_Fhir, FaultContract):

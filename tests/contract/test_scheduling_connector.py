@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import uvicorn
+from starlette.applications import Starlette
 
 from connectors.base import Connector
 from connectors.channel import CallReport, CallStatus, Channel, ChannelConfig
@@ -18,9 +19,10 @@ from connectors.scheduling.connector import SchedulingConnector
 from portico.records.references import By, RecordType, SourceName, Tenant
 from sandbox.control import Control
 from sandbox.population.model import Population
-from sandbox.scheduling.server import MODES, build
+from sandbox.scheduling.server import MODES, Vendor, build
 from tests.contract.connector_suite import ConnectorContract
 from tests.contract.fault_suite import FaultContract
+from tests.contract.paging_suite import PagingContract
 from tests.contract.questions import context
 from tests.contract.small_population import TENANT, small_population
 from tests.contract.truth import Truth, scheduling_truth
@@ -44,6 +46,12 @@ async def url(vendor_control: Control) -> AsyncIterator[str]:
 @asynccontextmanager
 async def serving(control: Control, *, requests_per_second: float) -> AsyncIterator[str]:
     app = build({TENANT: small_population()}, control, keys={TENANT: KEY}, requests_per_second=requests_per_second)
+    async with listening(app) as url:
+        yield url
+
+
+@asynccontextmanager
+async def listening(app: Starlette) -> AsyncIterator[str]:
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio leaves it off on sockets it is given
@@ -84,6 +92,36 @@ class _Scheduling:
 
 class TestSchedulingConnector(_Scheduling, ConnectorContract):
     pass
+
+
+class _Held:
+    """The vendor with a book that changes, and connectors to it."""
+
+    def __init__(self, url: str, vendor: Vendor) -> None:
+        self._url = url
+        self._vendor = vendor
+        self.connector = SchedulingConnector(config(url))
+        self.all = [self.connector]
+
+    def another(self) -> SchedulingConnector:
+        self.all.append(SchedulingConnector(config(self._url)))
+        return self.all[-1]
+
+    async def hold(self, population: Population) -> None:
+        self._vendor.hold(population)
+
+
+class TestSchedulingConnectorPaging(PagingContract):
+    @pytest.fixture
+    async def source(self) -> AsyncIterator[_Held]:
+        app = build(
+            {TENANT: small_population()}, Control("scheduling", MODES), keys={TENANT: KEY}, requests_per_second=100_000
+        )
+        async with listening(app) as url:
+            held = _Held(url, app.state.vendors[TENANT])
+            yield held
+            for connector in held.all:
+                await connector.aclose()
 
 
 class TestSchedulingConnectorUnderFaults(_Scheduling, FaultContract):

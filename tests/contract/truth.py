@@ -13,9 +13,12 @@ from decimal import Decimal
 from typing import Final
 
 from portico.records import people, systems, types, values
-from portico.records.people import Relation, RelationKind
+from portico.records.consent import Consent
+from portico.records.people import Relation, RelationKind, SensitiveVisit
 from portico.records.references import By, RecordId, RecordType, Reference, SourceName
+from portico.records.sensitivity import labels_of
 from sandbox.population import model
+from tests.contract.true_consents import consents
 
 RETRIEVED: Final = datetime(2026, 1, 1, tzinfo=UTC)
 VOUCHING: Final = frozenset({"pending", "booked", "arrived", "fulfilled", "checked-in"})
@@ -31,6 +34,8 @@ class Truth:
     records: tuple[types.Record, ...]
     people: tuple[people.Person, ...]
     relations: tuple[Relation, ...]
+    consents: tuple[Consent, ...] = ()
+    sensitive_visits: tuple[SensitiveVisit, ...] = ()
 
 
 def _provenance(source: SourceName, source_id: str) -> values.Provenance:
@@ -39,6 +44,11 @@ def _provenance(source: SourceName, source_id: str) -> values.Provenance:
 
 def _coding(code: model.Code) -> values.Coding:
     return values.Coding(system=code.system, code=code.code, display=code.display)
+
+
+def _labels(visit: model.Visit, *codes: model.Code) -> frozenset[str]:
+    """What the source flags, and what its codes say."""
+    return labels_of(map(_coding, codes), set_by_source=frozenset(visit.labels))
 
 
 def _address(address: model.Address) -> values.Address:
@@ -176,7 +186,7 @@ class _Ehr:
             id=self._id(RecordType.ENCOUNTER, encounter_id),
             provenance=_provenance(self._source, encounter_id),
             subject=self._people[visit.person].ehr_id,
-            labels=frozenset(visit.labels),
+            labels=_labels(visit, visit.service, *visit.reasons),
             status=types.EncounterStatus(visit.encounter_status or ""),
             encounter_class=_coding(visit.encounter_class),
             service_type=_coding(visit.service),
@@ -197,7 +207,18 @@ class _Ehr:
                 family=person.family,
                 given=person.given,
                 birth_date=person.birth_date,
+                labels=frozenset(person.labels),
+                deceased=person.deceased,
+                deceased_at=person.deceased_at,
+                replaced_by=self._people[person.replaced_by].ehr_id if person.replaced_by in self._people else None,
             )
+
+    def sensitive_visits(self) -> Iterator[SensitiveVisit]:
+        for visit in self._population.visits:
+            labels = _labels(visit, visit.service, *visit.reasons) - {"N"}
+            if visit.encounter_id is not None and labels:
+                patient = self._people[visit.person].ehr_id or ""
+                yield SensitiveVisit(source=self._source, source_id=patient, visit=visit.number, labels=labels)
 
     def relations(self) -> Iterator[Relation]:
         for person in self._people.values():
@@ -220,7 +241,13 @@ class _Ehr:
 def ehr_truth(population: model.Population, source: SourceName) -> Truth:
     """What the FHIR connector is to give."""
     ehr = _Ehr(population, source)
-    return Truth(records=tuple(ehr.records()), people=tuple(ehr.people()), relations=tuple(ehr.relations()))
+    return Truth(
+        records=tuple(ehr.records()),
+        people=tuple(ehr.people()),
+        relations=tuple(ehr.relations()),
+        consents=tuple(consents(population, source)),
+        sensitive_visits=tuple(ehr.sensitive_visits()),
+    )
 
 
 class _Scheduling:
@@ -244,7 +271,7 @@ class _Scheduling:
             id=RecordId(RecordType.APPOINTMENT, self._source, appointment_id),
             provenance=_provenance(self._source, appointment_id),
             subject=self._clients[visit.person].id,
-            labels=frozenset(visit.labels),
+            labels=_labels(visit, visit.service),
             start=visit.start,
             end=visit.end,
             status=types.AppointmentStatus(visit.appointment_status),
@@ -339,7 +366,7 @@ def _claim(
         id=RecordId(RecordType.CLAIM, source, claim.number),
         provenance=_provenance(source, claim.number),
         subject=subscriber,
-        labels=frozenset(visit.labels),
+        labels=_labels(visit, *claim.diagnoses, *(line.service for line in claim.lines)),
         status=types.ClaimStatus(claim.status),
         claim_type=types.ClaimType(claim.claim_type),
         created=claim.created,

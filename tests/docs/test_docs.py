@@ -122,7 +122,8 @@ def test_every_metric_is_told() -> None:
 def test_every_type_field_and_tag_of_the_graph_is_told() -> None:
     told = reference("schema")
     for type_, coordinates in graph_schema().fields.items():
-        section = told.partition("## Ways in" if type_ == "Query" else f"### {type_}\n")[2].partition("\n## ")[0]
+        heading = {"Query": "## Ways in\n", "Mutation": "## Commands\n"}.get(type_, f"### {type_}\n")
+        section = told.partition(heading)[2].partition("\n## ")[0]
         missing = [name for name in coordinates if f"| `{name}" not in section]
         assert missing == [], type_
 

@@ -152,6 +152,7 @@ async def riverbend(trail: PostgresTrail) -> ChainReport:
         "sources = '{ehr}'",
         "policy_revision = 'rev-2'",
         "decision_ids = '{}'",
+        "labels = '{SUD}'",
         "outcome = 'released'",
         "outcome = 'never heard of'",
         "at = at + interval '1 microsecond'",

@@ -119,14 +119,14 @@ def test_every_query_of_the_greeting_is_answered_as_it_stands(demo: Demo) -> Non
 def test_greeting_has_a_token_for_every_persona(demo: Demo) -> None:
     personas = re.findall(r"^(\S+) +ey\S+\.\S+\.\S+$", demo.said(), re.MULTILINE)
     assert personas == [
-        "patient", "guardian", "physician", "front-desk", "biller", "researcher", "auditor", "operator", "website",
-        "other-clinic",
+        "patient", "guardian", "physician", "front-desk", "biller", "researcher", "auditor", "privacy-officer",
+        "operator", "website", "other-clinic",
     ]  # fmt: skip
 
 
-def test_guardian_sees_both_children_and_nobody_else(demo: Demo) -> None:
+def test_guardian_sees_the_three_wards_and_nobody_else(demo: Demo) -> None:
     answer = demo.ask("guardian", "{ patients(first: 10) { edges { node { name { family } } } } }")
-    assert [edge["node"]["name"]["family"] for edge in answer["data"]["patients"]["edges"]] == ["Lindqvist"] * 2
+    assert [edge["node"]["name"]["family"] for edge in answer["data"]["patients"]["edges"]] == ["Lindqvist"] * 3
 
 
 def test_token_is_printed_and_nothing_else(demo: Demo) -> None:
@@ -199,7 +199,7 @@ def test_nothing_secret_is_readable_by_others_or_in_a_log(demo: Demo) -> None:
 
 
 def test_signals_and_deaths_leave_no_process_behind_and_state_survives(demo: Demo) -> None:
-    names = {"postgres", "ehr", "scheduling", "billing", "identity", "server"}
+    names = {"postgres", "ehr", "scheduling", "billing", "alerts", "identity", "server"}
     token = demo.portico("token", "--as", "patient").stdout
     before = demo.ask("patient", "{ patients(first: 1) { edges { node { id } } } }")["data"]
     pids = demo.pids()

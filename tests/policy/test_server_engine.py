@@ -18,13 +18,13 @@ from portico.access.server import ServerConfig, ServerEngine
 from portico.records.errors import Fault, PolicyUnavailable
 from tests.policy.engines import POLICIES
 from tests.policy.opa_server import OpaServer
-from tests.policy.questions import ceiling, classes, facts, principal, scope
+from tests.policy.questions import REST, ceiling, classes, facts, principal, scope
 from tests.policy.weird_opa import HONEST, REVISION, WeirdOpa, enveloped
 
 SCHEMAS = read_bundle(POLICIES).schemas
 WHO = principal("physician", purposes=["TREAT"])
 CLASSES = classes(WHO, "TREAT", a=facts("Patient", "care_team"), b=facts("Claim"))
-SHOWN = {"visible": True, "allow": ["PUBLIC"], "mask": {}, "deny": {}, "overrides": {}}
+SHOWN = {"visible": True, "allow": ["PUBLIC"], **REST}
 HIDDEN = HONEST["classes"]["nobody"]
 GOOD = {"a": SHOWN, "b": HIDDEN}
 
@@ -205,10 +205,10 @@ async def test_an_answer_about_fields_not_asked_for_is_no_answer(engine: ServerE
 
 async def test_egress_of_tags_not_asked_for_is_no_answer(engine: ServerEngine, weird: WeirdOpa) -> None:
     # The fake tells questions apart by tenant, and egress has none: the proof's answer is given here.
-    question = {"destination": "fhir", "purpose": "TREAT", "tags": ["PUBLIC"]}
-    weird.honest = {**HONEST, "egress": {"tags": ["PUBLIC"]}}
-    assert (await engine.ask(Rule.EGRESS, question)).result == {"tags": ["PUBLIC"]}
-    weird.honest = {**HONEST, "egress": {"tags": ["PUBLIC", "CLINICAL"]}}
+    question = {"destination": "fhir", "purpose": "TREAT", "tags": ["PUBLIC"], "date": "2025-06-01"}
+    weird.honest = {**HONEST, "egress": {"tags": ["PUBLIC"], "reason": None}}
+    assert (await engine.ask(Rule.EGRESS, question)).result == {"tags": ["PUBLIC"], "reason": None}
+    weird.honest = {**HONEST, "egress": {"tags": ["PUBLIC", "CLINICAL"], "reason": None}}
     with pytest.raises(PolicyUnavailable):
         await engine.ask(Rule.EGRESS, question)
 
@@ -236,7 +236,7 @@ UNPROVEN = {
     "classes": {"nobody": SHOWN},
     "scope": {"rows": [{}]},
     "command": {"effect": "allow", "obligations": []},
-    "egress": {"tags": ["IDENTIFIER"]},
+    "egress": {"tags": ["IDENTIFIER"], "reason": None},
     "violations": ["physician, TREAT, row 1: tags PUBLISHED is not in the vocabulary"],
 }
 

@@ -12,14 +12,14 @@ from aiohttp import web
 
 REVISION = "weird-1"
 
+_HIDDEN = {"visible": False, "allow": [], "mask": {}, "deny": {}, "overrides": {}, "reason": "no_relationship"}
+
 HONEST: dict[str, Any] = {
     "ceiling": {"Patient": {"tags": [], "coordinates": {}}},
-    "classes": {
-        "nobody": {"visible": False, "allow": [], "mask": {}, "deny": {}, "overrides": {}, "reason": "no_relationship"}
-    },
+    "classes": {"nobody": _HIDDEN, "willing": _HIDDEN},
     "scope": {"rows": []},
     "command": {"effect": "deny", "reason": "unknown_command", "obligations": []},
-    "egress": {"tags": []},
+    "egress": {"tags": [], "reason": "unknown_destination"},
     "violations": [],
 }
 """What sound policies answer to the questions of the proof."""

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portico.access.decisions import Decisions, Tally
+from portico.access.decisions import Decisions, Facts, Tally
 from portico.access.engine import PolicyStatus, Rule, Verdict
 from portico.access.guard import Case, Guard, Masked, Withheld
 from portico.access.masks import Mask
@@ -42,7 +42,7 @@ RECORD = Patient(
     subject="pt-1",
     **{name: value for name, (_, value) in VALUES.items()},  # type: ignore[arg-type]  # each of its own type
 )
-CASE = Case(RECORD, PatientId("p"), frozenset({"self"}))
+CASE = Case(RECORD, PatientId("p"), Facts(frozenset({"self"})))
 CALLER = Caller(
     principal=Principal(
         subject="s", kind=PrincipalKind.PERSON, tenant=Tenant("t"), roles=frozenset(), purposes=frozenset(),
@@ -71,6 +71,9 @@ ANSWER = st.fixed_dictionaries(
         "mask": st.dictionaries(TAG, MASK, max_size=3),
         "deny": st.dictionaries(TAG, st.just("no"), max_size=3),
         "overrides": st.dictionaries(st.sampled_from([one.name for one in TAGS["Patient"].values()]), EFFECT),
+        "refuse": st.just({}),
+        "step_up": st.just({}),
+        "notices": st.just({}),
     }
 )
 

@@ -19,6 +19,7 @@ from graphql.language import DirectiveNode, EnumValueNode, FieldDefinitionNode
 
 from portico.access.engine import Rule
 from portico.records import values
+from portico.records.consent import Provision
 from portico.records.references import RecordType, Reference
 from portico.records.types import Record
 from sandbox.identity.personas import Persona
@@ -26,6 +27,7 @@ from sandbox.population.model import Person, Population
 from sandbox.population.planted import Planted
 from tests.contract.truth import VOUCHING, WINDOW, billing_truth, ehr_truth, scheduling_truth
 from tests.house import BILLING, EHR, SCHEDULING, MemoryHouse
+from tests.spec.told import Told
 
 UNLINKED = {
     ("billing", Planted.SHARED_MEMBER),
@@ -40,9 +42,12 @@ ATTRIBUTES = {"Claim.type": "claim_type", "Encounter.class": "encounter_class", 
 """Where a field's name is not its attribute's."""
 
 
+GROWING = {RecordType.ACCESS.value, RecordType.CONSENT.value}
+"""Types whose records Portico itself keeps, of some more for every question: what they hold is proven apart."""
+
 PARTS = (
     values.HumanName, values.Address, values.Identifier, values.Coding,
-    values.Period, values.Money, values.ClaimLine, values.Provenance,
+    values.Period, values.Money, values.ClaimLine, values.Provenance, values.Accessor,
 )  # fmt: skip
 
 
@@ -68,6 +73,7 @@ class Facts:
     type: str
     relationships: frozenset[str]
     labels: frozenset[str]
+    consent: frozenset[Provision] = frozenset()
 
 
 class SchemaText:
@@ -154,8 +160,9 @@ class World:
             (source, id_): person
             for person in self.population.people
             for source, id_ in _ids(person)
-            if (source, person.key) not in UNLINKED and person.ehr_id is not None
+            if (source, person.key) not in UNLINKED and person.ehr_id is not None and person.replaced_by is None
         }
+        self._told = Told(self.population, truths[0])
         self._of_person: dict[tuple[str, str], list[Record]] = {}
         self._by_key: dict[tuple[str, str], list[Record]] = {}
         for record in self.records:
@@ -178,7 +185,16 @@ class World:
             return Facts(record.type.value, frozenset(), record.labels)
         if person.key not in self._relationships:
             self._relationships[person.key] = self.relationships(person)
-        return Facts(record.type.value, self._relationships[person.key], record.labels)
+        return Facts(
+            record.type.value, self._relationships[person.key], self._told.labels(record, person), self.consent(person)
+        )
+
+    def consent(self, person: Person) -> frozenset[Provision]:
+        """What a person said that holds now, of everyone or of this persona."""
+        who = self.persona
+        return self._told.consent(
+            person, {f"npi {who.npi}", f"organization {who.organization}", f"subject {who.subject}"}
+        )
 
     def relationships(self, person: Person) -> frozenset[str]:
         """How the persona stands to a person, now."""
@@ -238,7 +254,7 @@ class World:
                         "type": facts.type,
                         "relationships": sorted(facts.relationships),
                         "labels": sorted(facts.labels),
-                        "consent": [],
+                        "consent": [_provision(one) for one in sorted(facts.consent, key=repr)],
                         "tenant": "match",
                         "attributes": {},
                     }
@@ -285,7 +301,14 @@ def _claims(persona: Persona) -> dict[str, Any]:
     }
 
 
+def _provision(one: Provision) -> dict[str, Any]:
+    sets = {name: sorted(getattr(one, name)) for name in ("purposes", "roles", "tags", "labels")}
+    return {"kind": one.kind.value, **sets}
+
+
 def _effect(answer: Mapping[str, Any], coordinate: str, tag: str) -> Effect:
+    if tag in answer.get("refuse", {}):
+        return Effect(f"deny {answer['refuse'][tag]}")
     override = answer["overrides"].get(coordinate)
     if override is not None:
         return Effect(" ".join([override["effect"], *([override.get("mask") or override.get("reason") or ""])]).strip())

@@ -6,19 +6,19 @@ every edge and the edges behind it.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import orjson
 import pytest
 
-from portico.records.references import RecordType
-from sandbox.population.canary import canaries
+from sandbox.population.canary import Canary, canaries
 from tests.house import MemoryHouse, memory_house
+from tests.oracles.leak import Needles
+from tests.oracles.recorded import unrecorded
 from tests.spec.served_world import SchemaText, World, held
 
 PERSONAS = (
@@ -33,14 +33,6 @@ ROOTS = {
     "practitioners": "Practitioner",
 }
 PAGE = 10
-BASE64 = re.compile(rb"[A-Za-z0-9_\-+/]{16,}={0,2}")
-SHAPES = re.compile(
-    r"cnry[0-9a-f]{15}[0-9a-fxy]"  # whatever can be any text
-    r"|\d{4}-\d\d-\d\d(?:t\d\d:\d\d)?"  # days and instants
-    r"|\+1-555-\d{7}|\d{3}-\d\d-\d{4}"  # telephone and social security numbers
-    r"|\d+\.\d\d"  # amounts
-)
-"""What canaries look like, case-folded; whether they all do is a test of its own."""
 DATED = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -50,10 +42,22 @@ class Haul:
 
     world: World
     answers: list[bytes]
-    served: frozenset[str]
-    """Every token in them that looks like a canary, however it is written."""
+    needles: Needles
+    """Every canary of both tenants."""
+    canaries: Mapping[str, Canary]
+    """Those of the persona's own tenant."""
     may: frozenset[str]
-    """Every such token in what the policy releases."""
+    """Those of them that the policy releases."""
+
+    @cached_property
+    def served(self) -> frozenset[str]:
+        """Every canary in the answers, however it is written."""
+        return frozenset(self.needles.found_in(b"\n".join(self.answers)))
+
+    @cached_property
+    def leaked(self) -> frozenset[str]:
+        """Every canary of which they hold anything, and should not."""
+        return frozenset(self.needles.leaked_in(b"\n".join(self.answers), self.may))
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +66,16 @@ async def house() -> AsyncIterator[MemoryHouse]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def needles(house: MemoryHouse) -> Needles:
+    return Needles({text for population in house.populations.values() for text in canaries(population)})
+
+
 @pytest.fixture(scope="module", params=PERSONAS)
-async def haul(house: MemoryHouse, request: pytest.FixtureRequest) -> Haul:
+async def haul(house: MemoryHouse, needles: Needles, request: pytest.FixtureRequest) -> Haul:
     world = World(house, house.personas[request.param])
-    answers = await _everything(world)
-    return Haul(world, answers, _tokens_of(answers), _tokens(await _released(world)))
+    may = needles.found_in(await _released(world))
+    return Haul(world, await _everything(world), needles, canaries(world.population), frozenset(may))
 
 
 def _queries(text: SchemaText) -> Iterator[tuple[str, str]]:
@@ -113,7 +122,7 @@ async def _everything(world: World) -> list[bytes]:
     return answers
 
 
-async def _released(world: World) -> str:
+async def _released(world: World) -> bytes:
     """What the policy releases of every record; a shift moves the dates in a value and leaves the rest."""
     released: list[Any] = []
     for record in world.records:
@@ -123,28 +132,7 @@ async def _released(world: World) -> str:
         assert effects is not None
         said = {field: effects[field].said for field in world.text.values(record.type.value)}
         released += [held(record, field) for field, effect in said.items() if effect in ("allow", "mask shift")]
-    return orjson.dumps(released, default=str).decode()
-
-
-def _tokens(text: str) -> frozenset[str]:
-    return frozenset(SHAPES.findall(text.casefold()))
-
-
-def _tokens_of(answers: list[bytes]) -> frozenset[str]:
-    """The tokens of the answers as they are, and of every part of them that could be Base64, decoded."""
-    found = _tokens(b"\n".join(answers).decode())
-    for part in {part for answer in answers for part in BASE64.findall(answer)}:
-        for altchars in (b"-_", b"+/"):
-            try:
-                decoded = base64.b64decode(part + b"=" * (-len(part) % 4), altchars=altchars)
-            except (binascii.Error, ValueError):
-                continue
-            found |= _tokens(decoded.decode("latin-1"))
-    return found
-
-
-def _is_own(haul: Haul, text: str) -> bool:
-    return _tokens(text) <= haul.may
+    return orjson.dumps(released, default=str)
 
 
 def _may_be_a_shifted_date(haul: Haul, token: str) -> bool:
@@ -153,56 +141,49 @@ def _may_be_a_shifted_date(haul: Haul, token: str) -> bool:
 
 
 async def test_no_canary_outside_a_personas_rights_is_in_any_byte_of_its_answers(haul: Haul) -> None:
-    everything = {token for text in canaries(haul.world.population) for token in _tokens(text)}
-    leaked = (everything - haul.may) & haul.served
-    assert {token for token in leaked if not _may_be_a_shifted_date(haul, token)} == set()
+    leaked = haul.leaked & haul.canaries.keys()
+    assert {text for text in leaked if not _may_be_a_shifted_date(haul, text)} == set()
 
 
 async def test_every_canary_inside_a_personas_rights_is_in_its_answers(haul: Haul) -> None:
-    missing = [text for text in canaries(haul.world.population) if _is_own(haul, text) and not _served(haul, text)]
-    assert [text for text in missing if not _may_be_a_shifted_date(haul, text)] == []
-
-
-def _served(haul: Haul, text: str) -> bool:
-    return _tokens(text) <= haul.served
+    missing = (haul.may & haul.canaries.keys()) - haul.served
+    assert {text for text in missing if not _may_be_a_shifted_date(haul, text)} == set()
 
 
 async def test_no_canary_of_the_other_tenant_is_in_any_byte(haul: Haul) -> None:
     """But those that both tenants have alike: days and amounts, counted from the same beginnings."""
-    other = next(name for name in haul.world.house.populations if name != haul.world.persona.tenant)
-    own = {token for text in canaries(haul.world.population) for token in _tokens(text)}
-    foreign = {token for text in canaries(haul.world.house.populations[other]) for token in _tokens(text)} - own
+    foreign = haul.needles.texts - haul.canaries.keys()
     assert len(foreign) > 500
-    assert {token for token in foreign & haul.served if not DATED.match(token)} == set()
+    assert {text for text in haul.leaked & foreign if not DATED.match(text)} == set()
 
 
 async def test_nothing_that_belongs_to_no_coordinate_is_ever_served(haul: Haul) -> None:
     """Visit numbers and other sources' ids and misspellings of a person are for joining alone."""
-    internal = [text for text, canary in canaries(haul.world.population).items() if not canary.coordinates]
+    internal = {text for text, canary in haul.canaries.items() if not canary.coordinates}
     assert len(internal) > 100
-    assert [text for text in internal if _tokens(text) & haul.served and not DATED.match(text)] == []
+    assert {text for text in internal & haul.served if not DATED.match(text)} == set()
 
 
 async def test_no_audit_row_holds_a_canary(house: MemoryHouse, haul: Haul) -> None:
-    written = _tokens(b"\n".join(entry.encode() for entry in house.trail.entries).decode())
+    written = haul.needles.leaked_in(b"\n".join(entry.encode() for entry in house.trail.entries))
     assert len(house.trail.entries) >= len(haul.answers)
-    everything = {token for text in canaries(haul.world.population) for token in _tokens(text)}
-    assert {token for token in everything & written if not DATED.match(token)} == set()
+    assert {text for text in written if not DATED.match(text)} == set()
 
 
-async def test_every_canary_has_a_shape_that_would_be_noticed(house: MemoryHouse) -> None:
-    for population in house.populations.values():
-        assert [text for text in canaries(population) if not _tokens(text)] == []
-    assert _tokens("AbCnry0123456789ABCDEF+1-555-1234567x900-51-0001") == {
-        "cnry0123456789abcdef", "+1-555-1234567", "900-51-0001",
-    }  # fmt: skip
-    smuggled = base64.urlsafe_b64encode(b"x" * 7 + b"Cnry0123456789abcdef" + b"y").rstrip(b"=")
-    assert _tokens_of([b'{"cursor":"' + smuggled + b'"}']) == {"cnry0123456789abcdef"}
+async def test_what_was_read_is_accounted_for_in_the_audit(house: MemoryHouse, haul: Haul) -> None:
+    persona = haul.world.persona
+    patients = {
+        person.key: await house.patient_id(person.key, persona.tenant)
+        for person in haul.world.population.people
+        if person.ehr_id
+    }
+    own = [entry for entry in house.trail.entries if entry.subject == persona.subject]
+    read = {text for text in haul.served & haul.may if not DATED.match(text)}
+    assert unrecorded(read & haul.canaries.keys(), haul.canaries, patients, own) == set()
 
 
 async def test_those_who_may_see_nobody_got_nothing_that_is_anybodys(haul: Haul) -> None:
-    shares = [text for text in canaries(haul.world.population) if _is_own(haul, text)]
     nobody = {"auditor", "operator", "website"}
-    assert (not shares) == (haul.world.persona.name in nobody)
-    types = {record.type for record in haul.world.records}
-    assert types == set(RecordType) - {RecordType.VIEWER, RecordType.SOURCE}
+    assert (not haul.may & haul.canaries.keys()) == (haul.world.persona.name in nobody)
+    told = {coordinate.partition(".")[0] for canary in haul.canaries.values() for coordinate in canary.coordinates}
+    assert told <= {record.type.value for record in haul.world.records}

@@ -3,10 +3,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import SecretStr
 
+from portico.records.ages import Ages
 from portico.records.references import Tenant
 from portico.secret_files import read_key, read_secret
 from portico.settings import SettingsRefused
@@ -53,6 +55,35 @@ def refusal(path: Path) -> str:
         load_tenants(path, demo=False)
     assert "hunter2" not in str(refused.value)
     return str(refused.value)
+
+
+def test_patients_come_of_age_where_the_tenant_is_at_home(write: Write) -> None:
+    home = 'time_zone = "America/New_York"\nmajority_age = 19\nadolescence_age = 14'
+    tenants = load_tenants(write(GOOD.replace('name = "Riverbend Clinics"', f'name = "R"\n{home}')), demo=False)
+
+    ages = tenants[Tenant("riverbend")].ages
+    assert ages == Ages(time_zone=ZoneInfo("America/New_York"), majority_years=19, adolescence_years=14)
+    assert tenants[Tenant("harbor")].ages == Ages()
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ('time_zone = "Mars/Olympus"', "no such time zone"),
+        ('time_zone = "../../etc/passwd"', "no such time zone"),
+        ("time_zone = 5", "must be given, as text"),
+        ("majority_age = 0", "whole number"),
+        ("majority_age = 31", "whole number"),
+        ("majority_age = true", "whole number"),
+        ('adolescence_age = "12"', "whole number"),
+        ("adolescence_age = 19", "must not be above majority_age"),
+    ],
+)
+def test_an_age_or_zone_that_cannot_be_is_refused(write: Write, line: str, complaint: str) -> None:
+    refused = refusal(write(GOOD.replace('name = "Riverbend Clinics"', f'name = "R"\n{line}')))
+
+    assert refused.startswith("tenants.riverbend.")
+    assert complaint in refused
 
 
 def test_tenants_and_their_sources_are_read(write: Write) -> None:
@@ -200,3 +231,50 @@ def test_options_that_do_not_fit_are_refused_without_their_values(options: dict[
 
     assert str(refused.value).startswith(reason)
     assert "hunter2" not in str(refused.value)
+
+
+def alerting(tmp_path: Path, table: str) -> Path:
+    (tmp_path / "key").write_bytes(bytes(range(32)))
+    (tmp_path / "key").chmod(0o600)
+    path = tmp_path / "alerting.toml"
+    path.write_text(f'[tenants.riverbend]\nname = "Riverbend"\n[tenants.riverbend.sources]\n{table}')
+    return path
+
+
+def test_alerts_have_a_receiver_with_a_key_and_networks(tmp_path: Path) -> None:
+    path = alerting(
+        tmp_path,
+        '[tenants.riverbend.alerts]\nurl = "https://alerts.example.org"\nkey_file = "key"\n'
+        'allowed_networks = ["10.20.0.0/16"]',
+    )
+    receiver = load_tenants(path, demo=False)[Tenant("riverbend")].alerts
+
+    assert receiver is not None
+    assert (receiver.url, receiver.key) == ("https://alerts.example.org", bytes(range(32)))
+    assert [str(network) for network in receiver.allowed_networks] == ["10.20.0.0/16"]
+    assert load_tenants(alerting(tmp_path, ""), demo=False)[Tenant("riverbend")].alerts is None
+
+
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        ("alerts = 1", "alerts: must be a table"),
+        ('alerts = { url = "https://x" }', "alerts.key_file"),
+        ('alerts = { url = "https://x", key_file = "absent" }', "absent"),
+        ('alerts = { key_file = "key" }', "alerts.url"),
+        ('alerts = { url = "http://x", key_file = "key" }', "alerts.url: must be an https URL"),
+        ('alerts = { url = "https://u:secret@x", key_file = "key" }', "alerts.url"),
+        ('alerts = { url = "https://x", key_file = "key", allowed_networks = "10.0.0.0/8" }', "must be a list"),
+        ('alerts = { url = "https://x", key_file = "key", allowed_networks = ["10.0.0.1/8"] }', "must be networks"),
+        ('alerts = { url = "https://x", key_file = "key", allowed_networks = [10] }', "must be networks"),
+        ('alerts = { url = "https://x", key_file = "key", secret = "x" }', "unknown secret"),
+    ],
+)
+def test_a_receiver_that_cannot_be_used_is_refused(tmp_path: Path, table: str, reason: str) -> None:
+    path = alerting(tmp_path, "")
+    path.write_text(f'[tenants.riverbend]\nname = "Riverbend"\n{table}\n[tenants.riverbend.sources]\n')
+
+    with pytest.raises(SettingsRefused) as refused:
+        load_tenants(path, demo=False)
+    assert reason in str(refused.value)
+    assert "u:secret" not in str(refused.value)

@@ -21,8 +21,10 @@ ceiling := {type: {"tags": tags, "coordinates": coordinates} |
 	some type, selected in input.types
 	seeing := grants.seeing(type)
 	tags := {tag | some grant in seeing; some tag in grants.given(grant)}
+	excepted := {coordinate | some grant in seeing; some coordinate in grants.excepted(grant)}
 	coordinates := {coordinate: reachable |
-		some coordinate, tag in selected
+		some coordinate in (excepted & object.keys(selected))
+		tag := selected[coordinate]
 		by_tag := tag in tags
 		reachable := within_reach(coordinate, tag, seeing)
 		reachable != by_tag

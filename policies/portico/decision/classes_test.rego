@@ -42,6 +42,9 @@ test_a_class_shows_what_its_grants_release if {
 		"Patient.ssn": {"effect": "mask", "mask": "last4"},
 		"Patient.language": {"effect": "deny", "reason": "minimum_necessary"},
 	}
+	answer.refuse == {}
+	answer.step_up == {}
+	answer.notices == {}
 }
 
 test_every_class_is_answered if {
@@ -67,8 +70,6 @@ test_a_row_about_anyone_needs_no_relationship if {
 }
 
 test_another_tenants_record_is_hidden if answer_to({"tenant": "other"}) == hidden("other_tenant")
-
-test_an_unknown_consent_hides if answer_to({"consent": ["deny:research"]}) == hidden("unknown_consent")
 
 test_an_unknown_relationship_hides if {
 	answer_to({"relationships": ["same_organization", "acquaintance"]}) == hidden("unknown_relationship")
@@ -163,4 +164,49 @@ test_exceptions_of_other_types_are_not_mentioned if {
 		"except": {"allow": ["Claim.status"]},
 	})
 	answer_with({"type": "Claim"}, desk, table).overrides == {"Claim.status": {"effect": "allow"}}
+}
+
+test_to_ones_own_record_there_is_no_other_relationship if {
+	own := {"relationships": ["same_organization", "self"]}
+	answer_to(own) == hidden("no_relationship")
+	table := with_second_row({"of": ["self"], "see": ["Patient"], "allow": ["CLINICAL"]})
+	answer_with(own, desk, table).allow == {"CLINICAL"}
+	answer_to({"type": "Slot", "relationships": ["self"]}).visible
+}
+
+lately := {"acr": ["two", "three"], "max_age_seconds": 600}
+
+just_now := {"acr": ["three", "four"], "max_age_seconds": 60}
+
+step_ups_of(rows) := answer_with({}, desk, table).step_up if {
+	table := {"desk": {"kind": "person", "purposes": {"HOPERAT": rows}}}
+}
+
+stepping(allow, step_up) := {"of": "anyone", "see": ["Patient", "Claim"], "allow": allow, "step_up": step_up}
+
+test_a_row_asks_for_a_step_up_for_tags_and_for_fields_of_the_type if {
+	asked := {"CONTACT": lately, "Patient.ssn": just_now, "Claim.lines": lately}
+	step_ups_of([stepping(["CONTACT"], asked)]) == {
+		"CONTACT": {"acr": {"two", "three"}, "max_age_seconds": 600},
+		"Patient.ssn": {"acr": {"three", "four"}, "max_age_seconds": 60},
+	}
+}
+
+test_a_tag_that_another_row_gives_without_needs_no_step_up if {
+	stepped := stepping(["CONTACT"], {"CONTACT": lately})
+	plain := {"of": "anyone", "see": ["Patient"], "allow": ["CONTACT"]}
+	masking := {"of": "anyone", "see": ["Patient"], "allow": [], "mask": {"CONTACT": "domain"}}
+	step_ups_of([stepped, plain]) == {}
+	step_ups_of([masking, stepped]) == {}
+	object.keys(step_ups_of([stepped, {"of": "anyone", "see": ["Patient"], "allow": ["PUBLIC"]}])) == {"CONTACT"}
+}
+
+test_a_field_needs_its_step_up_whatever_another_row_says if {
+	plain := {"of": "anyone", "see": ["Patient"], "allow": ["IDENTIFIER"]}
+	object.keys(step_ups_of([stepping(["IDENTIFIER"], {"Patient.ssn": lately}), plain])) == {"Patient.ssn"}
+}
+
+test_two_step_ups_for_the_same_come_to_what_satisfies_both if {
+	both := [stepping(["CONTACT"], {"CONTACT": lately}), stepping(["CONTACT"], {"CONTACT": just_now})]
+	step_ups_of(both) == {"CONTACT": {"acr": {"three"}, "max_age_seconds": 60}}
 }

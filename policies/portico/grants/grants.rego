@@ -8,19 +8,20 @@ import data.portico.matrix
 # METADATA
 # title: Grants held
 # description: >-
-#   Every row that one of the principal's roles gives for the purpose, if the token permits the purpose, the role is
-#   meant for this kind of principal, and nothing but reading is asked for. Unknown roles and purposes give nothing.
+#   Every row that one of the principal's roles gives for the purpose, by its place in the matrix, if the token permits
+#   the purpose, the role is meant for this kind of principal, and nothing but reading is asked for. Unknown roles and
+#   purposes give nothing.
 # scope: rule
 # schemas:
 #   - input: schema["classes.input"]
 #   - data.portico.matrix: schema.portico.matrix
-held contains grant if {
+held[[name, index]] := grant if {
 	not beyond_reading
 	input.purpose in input.principal.purposes
 	some name in input.principal.roles
 	role := matrix[name]
 	role.kind == input.principal.kind
-	some grant in role.purposes[input.purpose]
+	some index, grant in role.purposes[input.purpose]
 }
 
 # METADATA
@@ -30,9 +31,9 @@ beyond_reading if input.action != "read"
 
 # METADATA
 # title: Grants seeing a type
-# description: The held rows that see records of a type.
-seeing(type) := {grant |
-	some grant in held
+# description: The held rows that see records of a type, by their place.
+seeing(type) := {place: grant |
+	some place, grant in held
 	type in grant.see
 }
 
@@ -57,6 +58,11 @@ relationships(grant) := {relationship | some relationship in grant.of}
 labels(grant) := {label | some label in object.get(grant, "labels", [])}
 
 # METADATA
+# title: Step-ups
+# description: The tags and fields that the row releases only after a certain authentication, each with it.
+step_ups(grant) := object.get(grant, "step_up", {})
+
+# METADATA
 # title: Fields allowed by exception
 # description: The coordinates that a row releases whatever their tag.
 allowed_fields(grant) := {coordinate | some coordinate in object.get(grant, ["except", "allow"], [])}
@@ -70,6 +76,11 @@ masked_fields(grant) := object.get(grant, ["except", "mask"], {})
 # title: Fields denied by exception
 # description: The coordinates that a row withholds whatever their tag, each with the reason.
 denied_fields(grant) := object.get(grant, ["except", "deny"], {})
+
+# METADATA
+# title: Fields excepted
+# description: The coordinates that a row treats otherwise than their tag.
+excepted(grant) := (allowed_fields(grant) | object.keys(masked_fields(grant))) | object.keys(denied_fields(grant))
 
 # METADATA
 # title: Fields released by exception

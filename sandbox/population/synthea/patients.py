@@ -8,7 +8,7 @@ from typing import Final
 
 from sandbox.population.model import Alias, CareTeamEntry, Coverage, Person, Population
 from sandbox.population.synthea.bundles import Resource
-from sandbox.population.synthea.fields import Unusable, address, at, day, id_of, required, rows, text
+from sandbox.population.synthea.fields import Unusable, address, at, day, id_of, instant, required, rows, text
 
 _GENDERS: Final = frozenset({"male", "female", "other", "unknown"})
 
@@ -49,6 +49,7 @@ def patient(resource: Resource, population: Population, number: int) -> Person:
         general_practitioner=doctors[number % len(doctors)].key,
         care_team=(),
         coverages=(),
+        deceased_at=instant(resource, "deceasedDateTime"),
     )
 
 

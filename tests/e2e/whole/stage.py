@@ -22,14 +22,13 @@ import pytest
 from portico.demo import client
 from portico.demo.children import DemoFailed
 from portico.demo.state import Running, State
+from tests.oracles.reply import Json, Reply
 
 ROOT = Path(__file__).parents[3]
 START_SECONDS = 90.0
 STOP_SECONDS = 30.0
 ANSWER_SECONDS = 30.0
 POLL_SECONDS = 0.05
-
-Json = dict[str, Any]
 
 
 def until(what: str, fact: Callable[[], bool], *, seconds: float) -> None:
@@ -54,25 +53,6 @@ def environment(**settings: str) -> dict[str, str]:
     """This process's environment with these settings of Portico's and no other."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PORTICO_")}
     return inherited | {f"PORTICO_{name.upper()}": value for name, value in settings.items()}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """An HTTP response, byte for byte."""
-
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-
-    def json(self) -> Json:
-        """The body, read."""
-        read: Json = json.loads(self.body)
-        return read
-
-    @property
-    def header_bytes(self) -> bytes:
-        """The headers as a client gets them."""
-        return "".join(f"{name}: {value}\r\n" for name, value in self.headers).encode()
 
 
 @dataclass

@@ -198,7 +198,7 @@ def test_only_what_is_selected_is_asked_for(demo: Demo) -> None:
         "biller", "{ patients(first: 3) { edges { node { gender claims { edges { node { paid { amount } } } } } } } }"
     )
     parts = dict(_calls(demo))
-    assert parts["ehr", "Patient"] - NAMES == {"gender"}, "the EHR itself puts them in order"
+    assert parts["ehr", "Patient"] - NAMES == {"gender", "managingOrganization"}, "the last to see whose each row is"
     assert parts["billing", "clm_hdr"] - NAMES == {"paid", "ent_dt"}, "by whose day they are put in order"
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from portico.demo import client
 from sandbox.population.model import Population
-from tests.e2e.whole.haystack import Needles, telling
 from tests.e2e.whole.rights import Rights
 from tests.e2e.whole.stage import Demo, Json, until
+from tests.oracles.leak import Needles, telling
 
 JOINED = """{
   patients(first: 5) { edges { node { mrn name { family }
@@ -83,8 +83,6 @@ def test_a_source_that_misbehaves_costs_its_own_fields_only(demo: Demo, source: 
     assert {error["extensions"]["code"] for error in errors} <= MODES[mode]
     lost = set(paths)
     assert lost <= OWN[source]
-    if (source, mode) == ("ehr", "wrong-patient"):  # asked for the clinic's people, it gives others: none is theirs
-        whole["patients"] = NOBODYS
     if mode not in {"wrong-patient", "foreign-next"}:  # which only spoil questions about a patient, or of many pages
         assert lost == OWN[source]
     else:
@@ -128,8 +126,8 @@ def test_a_source_that_answers_about_somebody_else_shows_nobody_else(
     whole = demo.ask(persona, question)["data"]["patients"]["edges"]
     with demo.misbehaving(source, "wrong-patient"):
         reply = demo.reply(demo.token(persona), question)
-    strangers = telling([populations["riverbend"]]).keys() - rights[persona].texts
-    assert Needles(strangers).found_in(reply.body) == set()
+    needles = Needles(telling([populations["riverbend"]]))
+    assert needles.leaked_in(reply.body, rights[persona].texts) == set()
     data = reply.json()["data"]["patients"]
     if source == "ehr":
         assert data is None
@@ -137,6 +135,21 @@ def test_a_source_that_answers_about_somebody_else_shows_nobody_else(
     for before, after in zip(whole, data["edges"], strict=True):
         for name, value in after["node"].items():
             assert value in (None, before["node"][name]), name
+
+
+@pytest.mark.parametrize("persona", ["front-desk", "biller"])
+def test_an_ehr_that_lists_others_than_it_was_asked_for_is_found_out(demo: Demo, persona: str) -> None:
+    """People of another clinic in the list of one's own are no empty list but an error."""
+    everyone = "{ patients { edges { node { mrn } } } }"
+    mrn = demo.ask(persona, everyone)["data"]["patients"]["edges"][0]["node"]["mrn"]
+    one = f'{{ patients(filter: {{mrn: "{mrn}"}}) {{ edges {{ node {{ mrn }} }} }} }}'
+    assert demo.ask(persona, one)["data"]["patients"]["edges"] == [{"node": {"mrn": mrn}}]
+    for question in (everyone, one):
+        with demo.misbehaving("ehr", "wrong-patient"):
+            answer = demo.ask(persona, question)
+        assert answer["data"] == {"patients": None}
+        (error,) = answer["errors"]
+        assert (error["extensions"]["code"], error["extensions"]["source"]) == (INVALID, "ehr")
 
 
 def test_a_source_that_keeps_failing_is_left_alone_and_then_asked_again(demo: Demo) -> None:

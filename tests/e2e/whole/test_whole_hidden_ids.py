@@ -15,12 +15,11 @@ from portico.secret_files import read_key
 from resolvers.seal import Seal
 from sandbox.population.model import Population
 from tests.e2e.whole.lone import LoneServer
-from tests.e2e.whole.stage import Reply
 from tests.e2e.whole.walk import SINGLES, Walk
+from tests.oracles.uniform import Lasting, lasting
 from tests.spec.served_world import SchemaText
 
 PAIRS = int(os.environ.get("WHOLE_HIDDEN_PAIRS", "50"))
-VOLATILE = {"x-request-id", "date"}
 OTHERS = "patient"
 """A persona to whom everybody else's records are hidden."""
 HIDDEN_TYPES = ("Patient", "Appointment", "Claim", "Encounter", "Coverage")
@@ -69,11 +68,6 @@ def _never_issued(seal: Seal, type_: str) -> list[Callable[[], str]]:
     return [noise, nothing]
 
 
-def _lasting(reply: Reply) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
-    headers = tuple((name, value) for name, value in reply.headers if name.lower() not in VOLATILE)
-    return reply.status, headers, reply.body
-
-
 @pytest.mark.parametrize("type_", HIDDEN_TYPES)
 @pytest.mark.parametrize("way", QUERIES)
 def test_hidden_is_as_never_issued_byte_for_byte(
@@ -82,10 +76,10 @@ def test_hidden_is_as_never_issued_byte_for_byte(
     token = lone.demo.token(OTHERS)
     assert len(hidden[type_]) >= 5
     expected = {
-        _lasting(lone.reply(token, QUERIES[way], {"id": make()})) for make in _never_issued(seal, type_) for _ in "12"
+        lasting(lone.reply(token, QUERIES[way], {"id": make()})) for make in _never_issued(seal, type_) for _ in "12"
     }
     assert len(expected) == 1
-    assert {_lasting(lone.reply(token, QUERIES[way], {"id": id_})) for id_ in hidden[type_][:5]} == expected
+    assert {lasting(lone.reply(token, QUERIES[way], {"id": id_})) for id_ in hidden[type_][:5]} == expected
 
 
 def test_the_same_ids_are_answered_where_they_may_be_seen(lone: LoneServer, hidden: Mapping[str, list[str]]) -> None:
@@ -104,7 +98,7 @@ def test_interleaved_pairs_are_alike_and_take_their_time_alike(
         pair = {"hidden": hidden["Patient"][place % len(hidden["Patient"])], "never issued": nothing()}
         for kind, id_ in pair.items():
             began = time.perf_counter()
-            answers.add(_lasting(lone.reply(token, QUERIES["patient"], {"id": id_})))
+            answers.add(lasting(lone.reply(token, QUERIES["patient"], {"id": id_})))
             took[kind].append(1_000 * (time.perf_counter() - began))
     medians = {kind: round(median(times), 2) for kind, times in took.items()}
     assert len(answers) == 1
@@ -117,9 +111,9 @@ def test_a_list_filtered_by_somebody_hidden_is_as_one_filtered_by_nobody(
     token = lone.demo.token(OTHERS)
     strangers = [one for one in populations["riverbend"].people if one.key != OTHERS][:5]
 
-    def listed(condition: str, value: str) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
+    def listed(condition: str, value: str) -> Lasting:
         query = f"query ($value: String) {{ patients(filter: {{{condition}: $value}}) {{ {LISTED} }} }}"
-        return _lasting(lone.reply(token, query, {"value": value}))
+        return lasting(lone.reply(token, query, {"value": value}))
 
     for condition, attribute, nobody in (
         ("identifier", "ssn", "900-00-9999"),

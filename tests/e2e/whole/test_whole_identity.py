@@ -15,11 +15,11 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from sandbox.identity.keys import SigningKey, kept_key, new_key
-from tests.e2e.whole.stage import Demo, Json, Reply
+from tests.e2e.whole.stage import Demo, Json
 from tests.e2e.whole.walk import Walk
+from tests.oracles.uniform import lasting
 
 QUERY = "{ viewer { subject } patients(first: 3) { edges { node { id } } } }"
-VOLATILE = {"x-request-id", "date"}
 
 
 @pytest.fixture(scope="module")
@@ -84,18 +84,13 @@ def _forgeries(key: SigningKey, claims: Json) -> dict[str, str]:
     }
 
 
-def _lasting(reply: Reply) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
-    headers = tuple((name, value) for name, value in reply.headers if name.lower() not in VOLATILE)
-    return reply.status, headers, reply.body
-
-
 def test_every_forged_token_gets_one_constant_answer(demo: Demo, key: SigningKey, claims: Json) -> None:
     assert demo.reply(_sign(key, claims), QUERY).json()["data"]["viewer"] == {"subject": "usr-physician"}
     anonymous = demo.post(json.dumps({"query": QUERY}).encode(), {})
     assert anonymous.status == 401
     assert anonymous.json()["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
     for forgery, token in _forgeries(key, claims).items():
-        assert _lasting(demo.reply(token, QUERY)) == _lasting(anonymous), forgery
+        assert lasting(demo.reply(token, QUERY)) == lasting(anonymous), forgery
 
 
 @pytest.mark.parametrize(
@@ -103,7 +98,7 @@ def test_every_forged_token_gets_one_constant_answer(demo: Demo, key: SigningKey
 )
 def test_who_is_not_known_gets_it_whatever_they_send(demo: Demo, body: bytes) -> None:
     anonymous = demo.post(json.dumps({"query": QUERY}).encode(), {})
-    assert _lasting(demo.post(body, {"Authorization": "Bearer x.y.z"})) == _lasting(anonymous)
+    assert lasting(demo.post(body, {"Authorization": "Bearer x.y.z"})) == lasting(anonymous)
 
 
 def test_a_forged_token_leaves_nothing_of_itself_in_the_log(demo: Demo, key: SigningKey, claims: Json) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from portico.access.decisions import DecisionClass, Decisions, Tally
+from portico.access.decisions import NOBODY, DecisionClass, Decisions, Facts, Tally
 from portico.access.engine import PolicyStatus, Rule, Verdict
 from portico.access.guard import Case, Guard, Masked, Released, Withheld
 from portico.access.principal import Caller, Principal, PrincipalKind, Purpose
@@ -18,6 +18,7 @@ from portico.records.errors import PolicyUnavailable
 from portico.records.references import PatientId, RecordId, RecordType, SourceName, Tenant
 from portico.records.types import Gender, Organization, Patient
 from portico.records.values import Provenance
+from tests.policy.questions import REST
 
 SECRET = bytes(range(32))
 TAGS: TagTable = {
@@ -78,7 +79,7 @@ HIDDEN = {"visible": False, "allow": [], "mask": {}, "deny": {}, "overrides": {}
 
 
 def _says(**parts: Any) -> dict[str, Any]:
-    return {"visible": True, "allow": ["PUBLIC"], "mask": {}, "deny": {}, "overrides": {}, **parts}
+    return {"visible": True, "allow": ["PUBLIC"], **REST, **parts}
 
 
 def _patient(number: int = 1, **values: Any) -> Patient:
@@ -98,7 +99,7 @@ def _from(id_: str) -> Provenance:
 
 
 def _case(relationship: str, number: int = 1, **values: Any) -> Case:
-    return Case(_patient(number, **values), PatientId(f"p{number}"), frozenset({relationship}))
+    return Case(_patient(number, **values), PatientId(f"p{number}"), Facts(frozenset({relationship})))
 
 
 def _guard(**answers: dict[str, Any]) -> Guard:
@@ -202,7 +203,7 @@ async def test_a_record_of_a_type_without_ids_needs_none() -> None:
     )
     engine = ByRelationship(**{"": _says(allow=["PUBLIC"])})
     guard = Guard(Decisions(engine), TAGS, mask_secret=SECRET)
-    released = await _one(guard, Case(organization, None, frozenset()), frozenset({"name"}))
+    released = await _one(guard, Case(organization, None, NOBODY), frozenset({"name"}))
     assert released.values == {"name": "Clinic"}
 
 
@@ -233,7 +234,7 @@ async def test_masks_are_made_for_the_records_own_patient_and_the_callers_own_te
 
 async def test_nothing_of_nobody_known_is_shifted() -> None:
     guard = _guard(self=_says(mask={"DEMOGRAPHIC": "shift"}))
-    released = await _one(guard, Case(_patient(), None, frozenset({"self"})))
+    released = await _one(guard, Case(_patient(), None, Facts(frozenset({"self"}))))
     assert released.values["birth_date"] == Withheld("Patient.birth_date", "mask_not_applicable", "d1")
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from portico.access.masks import Mask, MaskKey, Unmaskable, apply
+from portico.access.masks import PERSONAL, Mask, MaskKey, Unmaskable, apply
 from portico.records.types import Gender
 from portico.records.values import Address, ClaimLine, Coding, HumanName, Identifier, Money, Period
 
@@ -299,3 +299,9 @@ def test_a_short_secret_is_refused_and_no_secret_is_printed() -> None:
 def test_today_is_today_unless_told() -> None:
     key = MaskKey(secret=bytes(32), tenant="t", patient=None)
     assert abs(key.today - datetime.now(UTC).date()) <= timedelta(days=1)
+
+
+@pytest.mark.parametrize(("mask", "value"), [(Mask.LAST4, "900-51-0001"), (Mask.YEAR, "1980-05-02"), (Mask.HASH, "x")])
+def test_a_mask_that_is_not_personal_is_the_same_for_every_patient(mask: Mask, value: str) -> None:
+    assert mask not in PERSONAL
+    assert masked(mask, value, replace(KEY, patient=None)) == masked(mask, value) is not None

@@ -11,17 +11,18 @@ from portico.access.contracts import Contracts
 from portico.access.engine import Rule
 from portico.access.proof import QUESTIONS, check_proof
 from portico.records.errors import Fault, PolicyUnavailable
+from tests.policy.questions import REST, provision
 
 SCHEMAS = read_bundle(Path(__file__).parents[3] / "policies").schemas
 CONTRACTS = Contracts(SCHEMAS)
 HIDDEN = {"visible": False, "allow": [], "mask": {}, "deny": {}, "overrides": {}, "reason": "no_relationship"}
-SHOWN = {"visible": True, "allow": ["PUBLIC"], "mask": {}, "deny": {}, "overrides": {}}
+SHOWN = {"visible": True, "allow": ["PUBLIC"], **REST}
 ANSWERS: dict[Rule, Any] = {
     Rule.CEILING: {"Patient": {"tags": [], "coordinates": {"Patient.ssn": False}}},
-    Rule.CLASSES: {"nobody": HIDDEN},
+    Rule.CLASSES: {"nobody": HIDDEN, "willing": HIDDEN},
     Rule.SCOPE: {"rows": []},
     Rule.COMMAND: {"effect": "deny", "reason": "unknown_command", "obligations": []},
-    Rule.EGRESS: {"tags": []},
+    Rule.EGRESS: {"tags": [], "reason": "unknown_destination"},
 }
 
 
@@ -60,7 +61,18 @@ def test_only_reading_can_be_asked_about(rule: Rule) -> None:
 
 @pytest.mark.parametrize(
     "facts",
-    [{"tenant": "same"}, {"attributes": {"status": "booked"}}, {"labels": "R"}, {"relationships": [""]}, {"id": "p-1"}],
+    [
+        {"tenant": "same"},
+        {"attributes": {"status": "booked"}},
+        {"labels": "R"},
+        {"relationships": [""]},
+        {"id": "p-1"},
+        {"consent": ["deny"]},
+        {"consent": [provision("permit"), provision("permit")]},
+        {"consent": [provision("forbid")]},
+        {"consent": [{**provision("permit"), "parties": []}]},
+        {"consent": [{"kind": "deny", "purposes": [], "roles": [], "tags": []}]},
+    ],
 )
 def test_a_class_with_undeclared_facts_is_a_fault(facts: dict[str, Any]) -> None:
     question = copy.deepcopy(dict(QUESTIONS[Rule.CLASSES]))
@@ -84,19 +96,59 @@ def test_what_has_no_shape_is_no_answer(rule: Rule, answer: object) -> None:
         (Rule.CEILING, {"Patient": {"tags": [], "coordinates": {"Patient.name": True}}}),
         (Rule.CEILING, {"Patient": {"tags": [], "coordinates": {"Patient.ssn": "true"}}}),
         (Rule.CLASSES, {}),
-        (Rule.CLASSES, {"somebody": HIDDEN}),
+        (Rule.CLASSES, {"nobody": HIDDEN}),
         (Rule.CLASSES, {"nobody": HIDDEN, "somebody": HIDDEN}),
-        (Rule.CLASSES, {"nobody": {**SHOWN, "mask": {"PUBLIC": "hash"}}}),
-        (Rule.CLASSES, {"nobody": {**HIDDEN, "visible": True}}),
-        (Rule.CLASSES, {"nobody": {**HIDDEN, "allow": ["PUBLIC"]}}),
+        (Rule.CLASSES, {"nobody": HIDDEN, "willing": HIDDEN, "somebody": HIDDEN}),
+        *(
+            (Rule.CLASSES, {"nobody": HIDDEN, "willing": answer})
+            for answer in (
+                {**SHOWN, "mask": {"PUBLIC": "hash"}},
+                *(
+                    {**SHOWN, "overrides": {"Patient.ssn": override}}
+                    for override in (
+                        {},
+                        {"effect": "reveal"},
+                        {"effect": "mask"},
+                        {"effect": "mask", "mask": "sepia"},
+                        {"effect": "deny"},
+                        {"effect": "allow", "mask": "hash"},
+                        {"effect": "allow", "reason": "why_not"},
+                        {"effect": "mask", "mask": "hash", "reason": "why_not"},
+                    )
+                ),
+                {**SHOWN, "refuse": {"PUBLIC": "not_consented"}},
+                {**SHOWN, "refuse": {"CONTACT": "Jane Doe said so"}},
+                {**SHOWN, "refuse": ["CONTACT"]},
+                {**SHOWN, "step_up": {"CONTACT": ["aal2"]}},
+                {**SHOWN, "step_up": {"CONTACT": {"acr": ["aal2"]}}},
+                {**SHOWN, "step_up": {"CONTACT": {"acr": ["aal2"], "max_age_seconds": -1}}},
+                {**SHOWN, "step_up": {"everything": {"acr": ["aal2"], "max_age_seconds": 1}}},
+                {**SHOWN, "notices": ["part2_redisclosure"]},
+                {**SHOWN, "notices": {"part2_redisclosure": ""}},
+                {key: value for key, value in SHOWN.items() if key != "refuse"},
+                {key: value for key, value in SHOWN.items() if key != "step_up"},
+                {key: value for key, value in SHOWN.items() if key != "notices"},
+                {**HIDDEN, "refuse": {}},
+                {**HIDDEN, "visible": True},
+                {**HIDDEN, "allow": ["PUBLIC"]},
+            )
+        ),
         (Rule.SCOPE, {"rows": [{"relationship": ["self"], "tenant": ["other"]}]}),
         (Rule.SCOPE, {"rows": [{"relationship": []}]}),
         (Rule.SCOPE, {"rows": "all"}),
         (Rule.COMMAND, {"effect": "deny", "obligations": []}),
         (Rule.COMMAND, {"effect": "allow", "reason": "why_not", "obligations": []}),
         (Rule.COMMAND, {"effect": "permit", "obligations": []}),
-        (Rule.EGRESS, {"tags": ["PUBLIC"]}),
-        (Rule.EGRESS, {"tags": ["NONSENSE"]}),
+        (Rule.COMMAND, {"effect": "allow", "obligations": ["step_up"]}),
+        (Rule.COMMAND, {"effect": "allow", "obligations": ["pray"], "pray": {}}),
+        (Rule.COMMAND, {"effect": "allow", "obligations": [], "limits": {"max_minutes": 60}}),
+        (Rule.COMMAND, {"effect": "allow", "obligations": ["limits"], "limits": {}}),
+        (Rule.COMMAND, {"effect": "allow", "obligations": ["limits"], "limits": {"max_hours": 1}}),
+        (Rule.EGRESS, {"tags": ["PUBLIC"], "reason": "no_agreement"}),
+        (Rule.EGRESS, {"tags": ["NONSENSE"], "reason": "no_agreement"}),
+        (Rule.EGRESS, {"tags": [], "reason": None}),
+        (Rule.EGRESS, {"tags": [], "reason": "Jane Doe"}),
+        (Rule.EGRESS, {"tags": []}),
     ],
 )
 def test_an_answer_that_is_not_about_what_was_asked_is_no_answer(rule: Rule, answer: object) -> None:
@@ -121,11 +173,12 @@ def test_sound_answers_are_a_proof() -> None:
     [
         (Rule.CEILING, {"Patient": {"tags": ["PUBLIC"], "coordinates": {}}}),
         (Rule.CEILING, {"Patient": {"tags": [], "coordinates": {"Patient.ssn": True}}}),
-        (Rule.CLASSES, {"nobody": SHOWN}),
+        (Rule.CLASSES, {"nobody": SHOWN, "willing": HIDDEN}),
+        (Rule.CLASSES, {"nobody": HIDDEN, "willing": SHOWN}),
         (Rule.SCOPE, {"rows": [{}]}),
         (Rule.SCOPE, {"rows": [{"relationship": ["self"]}]}),
         (Rule.COMMAND, {"effect": "allow", "obligations": []}),
-        (Rule.EGRESS, {"tags": ["IDENTIFIER"]}),
+        (Rule.EGRESS, {"tags": ["IDENTIFIER"], "reason": None}),
     ],
 )
 def test_policies_that_release_something_to_nobody_are_refused(rule: Rule, answer: object) -> None:

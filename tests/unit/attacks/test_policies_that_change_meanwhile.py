@@ -39,7 +39,7 @@ async def test_what_an_earlier_ceiling_left_out_is_not_served_as_absent() -> Non
         assert house.trail.entries == []
 
 
-@pytest.mark.parametrize("rule", [Rule.CEILING, Rule.SCOPE, Rule.CLASSES])
+@pytest.mark.parametrize("rule", [Rule.CEILING, Rule.SCOPE, Rule.CLASSES, Rule.EGRESS])
 async def test_decisions_of_two_revisions_release_nothing_together(rule: Rule) -> None:
     async with memory_house() as house:
         _answered_earlier(house, {rule})
@@ -50,7 +50,7 @@ async def test_decisions_of_two_revisions_release_nothing_together(rule: Rule) -
 
 async def test_decisions_of_one_revision_do_and_the_audit_row_names_it() -> None:
     async with memory_house() as house:
-        _answered_earlier(house, {Rule.CEILING, Rule.SCOPE, Rule.CLASSES})
+        _answered_earlier(house, {Rule.CEILING, Rule.SCOPE, Rule.CLASSES, Rule.EGRESS})
         answer = await house.ask("physician", LIST)
         assert len(answer["data"]["patients"]["edges"]) == 2
         assert house.trail.entries[-1].policy_revision == "earlier"

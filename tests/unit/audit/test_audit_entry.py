@@ -81,7 +81,7 @@ def test_text_that_no_database_could_hold_is_refused(name: str, text: str) -> No
         replace(ENTRY, **{name: text})
 
 
-@pytest.mark.parametrize("name", ["roles", "released", "masked", "withheld", "sources", "decision_ids"])
+@pytest.mark.parametrize("name", ["roles", "released", "masked", "withheld", "sources", "decision_ids", "labels"])
 def test_such_text_is_refused_within_sets_too(name: str) -> None:
     with pytest.raises(AuditUnavailable):
         replace(ENTRY, **{name: frozenset({"fine", "a\x00b"})})
@@ -116,11 +116,39 @@ def test_every_field_counts_in_the_digest() -> None:
     }
     for name in ("request_id", "subject", "kind", "purpose", "client", "operation", "policy_revision"):
         changes[name] = "changed"
-    for name in ("roles", "released", "masked", "withheld", "sources", "decision_ids"):
+    for name in ("command", "refusal", "target"):
+        changes[name] = "changed"
+    for name in ("roles", "released", "masked", "withheld", "sources", "decision_ids", "labels"):
         changes[name] = frozenset({"changed"})
 
     digests = {replace(ENTRY, **{name: value}).digest() for name, value in changes.items()}
     assert len(digests | {ENTRY.digest()}) == len(AuditEntry.__dataclass_fields__) + 1
+
+
+def test_an_entry_about_a_command_names_another_encoding_and_only_the_fields_that_hold_something() -> None:
+    content = json.loads(
+        replace(ENTRY, command="breakTheGlass", refusal="daily_limit", outcome=Outcome.REFUSED).encode()
+    )
+
+    assert content["encoding"] == "portico.audit.2"
+    assert content["command"] == "breakTheGlass"
+    assert content["refusal"] == "daily_limit"
+    assert "target" not in content
+    assert content.keys() - {"command", "refusal"} == json.loads(ENTRY.encode()).keys()
+
+
+def test_an_empty_text_in_a_field_of_commands_is_not_the_same_as_none() -> None:
+    assert replace(ENTRY, target="").digest() != ENTRY.digest()
+
+
+@pytest.mark.parametrize("name", ["command", "refusal", "target"])
+def test_what_cannot_be_stored_is_refused_in_the_fields_of_commands_too(name: str) -> None:
+    with pytest.raises(AuditUnavailable):
+        replace(ENTRY, **{name: "a\x00b"})
+
+
+def test_only_releases_tell_about_their_patients() -> None:
+    assert [outcome for outcome in Outcome if outcome.tells] == [Outcome.RELEASED, Outcome.PARTIAL]
 
 
 def test_moving_a_name_from_one_set_to_another_changes_the_digest() -> None:
@@ -132,3 +160,12 @@ def test_moving_a_name_from_one_set_to_another_changes_the_digest() -> None:
 def test_an_entry_cannot_be_changed() -> None:
     with pytest.raises(FrozenInstanceError):
         ENTRY.subject = "usr-other"  # type: ignore[misc]
+
+
+def test_labels_are_encoded_where_there_are_some_and_change_no_older_row() -> None:
+    labelled = replace(ENTRY, labels=frozenset({"SUD", "PSY"}))
+    content = json.loads(labelled.encode())
+
+    assert (content["labels"], content["encoding"]) == (["PSY", "SUD"], "portico.audit.2")
+    assert "labels" not in json.loads(ENTRY.encode())
+    assert labelled.digest() != ENTRY.digest()

@@ -28,7 +28,7 @@ def state(tmp_path: Path) -> State:
 def test_secrets_are_made_once_and_read_by_nobody_else(state: State) -> None:
     state.prepare()
     files = {path.name: path.read_bytes() for path in state.secrets.iterdir()}
-    assert len(set(files.values())) == len(files) == 7
+    assert len(set(files.values())) == len(files) == 10
     assert all(len(value) >= 32 for value in files.values())
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in state.secrets.iterdir())
     assert stat.S_IMODE(state.secrets.stat().st_mode) == 0o700
@@ -73,7 +73,10 @@ def test_identity_provider_keeps_its_port_unless_it_is_taken(state: State) -> No
 def test_tenants_file_is_what_the_connectors_understand(state: State) -> None:
     state.prepare()
     text = tenants_file(
-        ehr="http://127.0.0.1:1", scheduling="http://127.0.0.1:2", billing={"riverbend": 3, "harbor": 4}
+        ehr="http://127.0.0.1:1",
+        scheduling="http://127.0.0.1:2",
+        billing={"riverbend": 3, "harbor": 4},
+        alerts="http://127.0.0.1:5",
     )
     state.tenants.write_text(text)
     tenants = load_tenants(state.tenants, demo=True)
@@ -86,6 +89,9 @@ def test_tenants_file_is_what_the_connectors_understand(state: State) -> None:
         assert ehr.client_secret == state.secret(f"{name}-ehr")
         assert sources["scheduling"].bind(SchedulingConfig, **given).api_key == state.secret(f"{name}-scheduling")
         billing = sources["billing"].bind(BillingConfig, **given)
+        assert tenant.alerts is not None
+        assert tenant.alerts.url == f"http://127.0.0.1:5/{name}/alerts"
+        assert tenant.alerts.key == state.secret(f"{name}-alerts").encode()
         assert (billing.port, billing.database) == ({"riverbend": 3, "harbor": 4}[name], f"billing_{name}")
 
 

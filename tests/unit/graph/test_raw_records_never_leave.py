@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from graphql import GraphQLObjectType
 
+from portico.access.decisions import Facts
 from portico.access.guard import Case, Released
 from portico.records.references import PatientId, Tenant
 from portico.records.types import Patient
@@ -35,7 +36,7 @@ def raw(own: MemoryHouse) -> Patient:
 
 
 def _case(record: Patient) -> Case:
-    return Case(record, PatientId("p"), frozenset({"self"}))
+    return Case(record, PatientId("p"), Facts(frozenset({"self"})))
 
 
 def _in_page(record: object) -> object:

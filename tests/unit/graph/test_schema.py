@@ -21,7 +21,16 @@ from graphql import (
 from graph.fields import ARGUMENTS, about, edge, part, record, root, value
 from graph.lists import Connection
 from graph.query import Query
-from graph.schema import GraphSchema, UnguardedWay, UntaggedCoordinate, build, definition_of, is_part, object_types
+from graph.schema import (
+    ROOT_TYPES,
+    GraphSchema,
+    UnguardedWay,
+    UntaggedCoordinate,
+    build,
+    definition_of,
+    is_part,
+    object_types,
+)
 from graph.values import HumanName
 from portico.access.tags import Tag
 from portico.records.references import RecordType
@@ -234,7 +243,7 @@ def test_every_edge_of_the_schema_has_its_row_and_every_row_its_edge(schema: Gra
     declared = {
         (RecordType(type_name), coordinate.attribute)
         for type_name, coordinates in schema.fields.items()
-        if type_name != "Query"
+        if type_name not in ROOT_TYPES
         for coordinate in coordinates.values()
         if coordinate.edge
     }
@@ -251,7 +260,7 @@ def test_an_edge_is_a_connection_where_its_row_says_many(schema: GraphSchema) ->
 
 def test_every_value_of_the_schema_is_an_attribute_of_its_record(schema: GraphSchema) -> None:
     for type_name, coordinates in schema.fields.items():
-        if type_name == "Query":
+        if type_name in ROOT_TYPES:
             continue
         attributes = RECORD_CLASSES[RecordType(type_name)].__dataclass_fields__
         missing = [one.name for one in coordinates.values() if not one.edge and one.attribute not in attributes]
@@ -259,7 +268,7 @@ def test_every_value_of_the_schema_is_an_attribute_of_its_record(schema: GraphSc
 
 
 def test_every_record_type_is_in_the_schema(schema: GraphSchema) -> None:
-    assert set(schema.tags) == {type_.value for type_ in RecordType} | {"Query"}
+    assert set(schema.tags) == {type_.value for type_ in RecordType} | ROOT_TYPES
 
 
 def test_a_coordinate_is_named_as_clients_write_it(schema: GraphSchema) -> None:

@@ -36,16 +36,17 @@ def _filters(house: MemoryHouse) -> dict[str, dict[str, Any]]:
         "given": {"given": person.given},
         "birthDate": {"birthDate": person.birth_date},
         "identifier": {"identifier": person.mrn},
+        "mrn": {"mrn": person.mrn},
     }
 
 
-@pytest.mark.parametrize("field", ["family", "given", "birthDate", "identifier"])
+@pytest.mark.parametrize("field", ["family", "given", "birthDate", "identifier", "mrn"])
 async def test_a_filter_finds_for_who_may_know_what_it_reveals(house: MemoryHouse, field: str) -> None:
     name = await house.patient_name(Planted.PATIENT)
     assert name in await _found(house, "biller", "patients", _filters(house)[field])
 
 
-@pytest.mark.parametrize("field", ["family", "given", "birthDate", "identifier"])
+@pytest.mark.parametrize("field", ["family", "given", "birthDate", "identifier", "mrn"])
 async def test_a_researcher_finds_nobody_by_what_is_hidden_or_masked_and_asks_no_source(
     house: MemoryHouse, field: str
 ) -> None:
@@ -61,6 +62,38 @@ async def test_an_identifier_that_is_withheld_finds_nobody(house: MemoryHouse) -
     for value in (person.ssn, person.mrn, person.drivers_license):
         assert await _found(house, "physician", "patients", {"identifier": value}) == []
         assert await _found(house, "front-desk", "patients", {"identifier": value}) == []
+
+
+async def test_front_desk_finds_a_patient_by_mrn_and_by_no_other_number(house: MemoryHouse) -> None:
+    """They may know the MRN in full, the last four digits of the SSN, and no other identifier."""
+    person = _person(house, Planted.PATIENT)
+    name = await house.patient_name(Planted.PATIENT)
+    assert await _found(house, "front-desk", "patients", {"mrn": person.mrn}) == [name]
+    assert await _found(house, "front-desk", "patients", {"mrn": person.mrn, "family": person.family}) == [name]
+    others = [person.ssn, person.drivers_license, person.coverages[0].member_id, person.ehr_id, person.mrn[:-1]]
+    for value in filter(None, others):
+        assert await _found(house, "front-desk", "patients", {"mrn": value}) == []
+
+
+async def test_front_desk_finds_nobody_of_another_clinic_by_mrn(house: MemoryHouse) -> None:
+    people = [one for one in house.populations["riverbend"].people if one.ehr_id and one.organization != "org-1"]
+    assert people
+    for person in people[:5]:
+        assert await _found(house, "front-desk", "patients", {"mrn": person.mrn}) == await _found(
+            house, "front-desk", "patients", {"mrn": "no-such-number"}
+        )
+
+
+async def test_binary_search_by_mrn_learns_nothing_where_the_mrn_is_hidden(house: MemoryHouse) -> None:
+    """Whatever number the researcher tries, held by somebody or not, the answer is the same and no source is asked."""
+    query = """query ($f: PatientFilter) { patients(first: 100, filter: $f) {
+      edges { node { id } cursor } pageInfo { hasNextPage endCursor } } }"""
+    mrns = sorted(one.mrn for one in house.populations["riverbend"].people)
+    guesses = [*mrns[:10], *(mrn[:length] for mrn in mrns[:2] for length in range(1, len(mrn))), "0", "zzz"]
+    house.asked()
+    answers = {str({**(await house.ask("researcher", query, f={"mrn": guess})), "extensions": {}}) for guess in guesses}
+    assert len(answers) == 1
+    assert house.asked() == []
 
 
 async def test_binary_search_on_a_masked_date_learns_nothing(house: MemoryHouse) -> None:
@@ -173,7 +206,7 @@ async def test_names_are_matched_by_prefix_in_any_case_and_literally(house: Memo
 
 @pytest.mark.parametrize("text", ["%", "_", "%%", "W%", "*", "(a+)+$", "\\", "'", "' or 1=1 --", "^", ".*", "{}", "$1"])
 async def test_text_that_means_something_elsewhere_is_matched_literally(house: MemoryHouse, text: str) -> None:
-    for field in ("family", "given", "identifier"):
+    for field in ("family", "given", "identifier", "mrn"):
         assert await _found(house, "biller", "patients", {field: text}) == []
 
 
@@ -183,6 +216,7 @@ HOSTILE: dict[str, Any] = {
     "a line break": {"given": "a\nb"},
     "10 KB": {"family": "x" * 10_240},
     "129 letters": {"identifier": "x" * 129},
+    "an MRN of 129 letters": {"mrn": "x" * 129},
     "nothing": {"family": ""},
     "blanks": {"given": "   "},
     "half a surrogate": {"family": "\ud800"},

@@ -2,65 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 
-from portico.access.principal import Principal, PrincipalKind
-from portico.records.context import CallContext
-from portico.records.errors import SourceUnavailable
-from portico.records.people import Person, Relation, RelationKind
-from portico.records.references import PatientId, SourceName, Tenant
-from portico.records.systems import MEMBER, MRN, SSN
-from portico.records.values import Identifier
-from portico.store.crosswalk import Assurance, Link, LinkPlan, Reason, Rule, Unlinked
-from portico.store.memory import MemoryCrosswalk
-from resolvers.linking import EHR, Linker, LinkingConfig, link
-
-BILLING, SCHEDULING = SourceName("billing"), SourceName("scheduling")
-TENANT = Tenant("riverbend")
-
-
-def person(source: SourceName, source_id: str, **facts: str | None) -> Person:
-    """Ada Novak, born 1980-04-12, with the identifiers given; other facts take the place of hers."""
-    systems = {"mrn": MRN, "ssn": SSN, "member": MEMBER}
-    return Person(
-        source=source,
-        source_id=source_id,
-        identifiers=tuple(
-            Identifier(system=system, value=value) for name, system in systems.items() if (value := facts.get(name))
-        ),
-        family=facts.get("family", "Novakova"),
-        given=facts.get("given", "Adela"),
-        birth_date=facts.get("birth_date", "1980-04-12"),
-    )
-
-
-def patient_of(source_id: str) -> PatientId:
-    return PatientId(str(UUID(int=int.from_bytes(source_id.encode(), "big"))))
-
-
-def linked(*people: Person, existing: Sequence[Link] = ()) -> LinkPlan:
-    sources = {EHR, *(each.source for each in people)}
-    by_source = {source: [each for each in people if each.source == source] for source in sources}
-    return link(by_source, existing, identity_source=EHR, mint=lambda each: patient_of(each.source_id))
-
-
-def outcome(foreign: Person, *charted: Person) -> Link | Unlinked:
-    plan = linked(*charted, foreign)
-    (found,) = (item for item in (*plan.links, *plan.unlinked) if item.source == foreign.source)
-    return found
-
-
-def rule(foreign: Person, *charted: Person) -> Rule | Reason:
-    found = outcome(foreign, *charted)
-    return found.rule if isinstance(found, Link) else found.reason
-
-
-CHARTED = person(EHR, "e1", mrn="M-100", ssn="123-45-6780", member="W900")
+from portico.records.people import Person
+from portico.store.crosswalk import Assurance, Link, Reason, Rule, Unlinked
+from resolvers.linking import EHR, link
+from tests.unit.resolvers.clinic import (
+    BILLING,
+    CHARTED,
+    linked,
+    outcome,
+    patient_of,
+    person,
+    rule,
+)
 
 
 @pytest.mark.parametrize("shared", [{"mrn": "M-100"}, {"ssn": "123456780"}, {"member": "w900"}])
@@ -242,125 +199,3 @@ def test_a_new_canonical_id_says_nothing_about_whom_it_names() -> None:
 
     assert first != second
     assert UUID(first).version == 4
-
-
-@dataclass(slots=True)
-class Register:
-    """A source that only knows who its people are. `down` makes its relations fail, after its people were read."""
-
-    source: SourceName
-    listed: list[Person] = field(default_factory=list)
-    related: list[Relation] = field(default_factory=list)
-    down: bool = False
-
-    async def people(self, _: CallContext) -> AsyncIterator[Person]:
-        for each in self.listed:
-            yield each
-
-    async def relations(self, _: CallContext) -> AsyncIterator[Relation]:
-        if self.down:
-            raise SourceUnavailable(self.source)
-        for each in self.related:
-            yield each
-
-
-@dataclass(slots=True)
-class Clinic:
-    """A tenant with an EHR and a billing system that share Ada."""
-
-    ehr: Register = field(default_factory=lambda: Register(EHR, [CHARTED]))
-    billing: Register = field(default_factory=lambda: Register(BILLING, [person(BILLING, "b1", mrn="M-100")]))
-    crosswalk: MemoryCrosswalk = field(default_factory=MemoryCrosswalk)
-
-    @property
-    def linker(self) -> Linker:
-        return Linker({TENANT: (self.ehr, self.billing)}, self.crosswalk, LinkingConfig())
-
-    async def patients(self) -> dict[str, PatientId]:
-        return {
-            id_: patient
-            for source, ids in ((EHR, ["e1", "e2"]), (BILLING, ["b1", "b2"]))
-            for id_, patient in (await self.crosswalk.identify(TENANT, source, ids)).items()
-        }
-
-
-async def test_a_run_links_what_the_sources_know_and_keeps_ids_the_next_time() -> None:
-    clinic = Clinic()
-    first = await clinic.linker.run(TENANT)
-    patients = await clinic.patients()
-    await clinic.linker.run(TENANT)
-
-    assert first.failed == frozenset()
-    assert patients["e1"] == patients["b1"]
-    assert await clinic.patients() == patients
-
-
-async def test_a_run_brings_the_relations_along() -> None:
-    clinic = Clinic()
-    clinic.ehr.related = [Relation(source=EHR, source_id="e1", kind=RelationKind.CARE_TEAM, party="1234567893")]
-    await clinic.linker.run(TENANT)
-    physician = Principal(
-        subject="usr-physician",
-        kind=PrincipalKind.PERSON,
-        tenant=TENANT,
-        roles=frozenset(),
-        purposes=frozenset(),
-        client="portal",
-        npi="1234567893",
-        expires_at=0,
-    )
-
-    found = await clinic.crosswalk.related(physician, ["care_team"], at=datetime.now(UTC), limit=10)
-    assert [standing.sources for standing in found] == [{EHR: ("e1",), BILLING: ("b1",)}]
-
-
-async def test_a_source_that_is_down_keeps_what_was_known_of_it() -> None:
-    clinic = Clinic()
-    await clinic.linker.run(TENANT)
-    before = await clinic.patients()
-    clinic.billing.down = True
-    clinic.billing.listed = []
-    clinic.ehr.listed.append(person(EHR, "e2", family="Other"))
-    run = await clinic.linker.run(TENANT)
-
-    assert run.failed == {BILLING}
-    assert {id_: patient for id_, patient in (await clinic.patients()).items() if id_ != "e2"} == before
-
-
-async def test_without_the_identity_source_nothing_changes() -> None:
-    clinic = Clinic()
-    await clinic.linker.run(TENANT)
-    before = await clinic.patients()
-    clinic.ehr.down = True
-    clinic.billing.listed = []
-
-    with pytest.raises(SourceUnavailable):
-        await clinic.linker.run(TENANT)
-    assert await clinic.patients() == before
-
-
-async def test_a_record_seen_twice_during_a_scan_counts_once() -> None:
-    clinic = Clinic()
-    clinic.billing.listed.append(replace(clinic.billing.listed[0]))
-    run = await clinic.linker.run(TENANT)
-
-    assert len([found for found in run.plan.links if found.source == BILLING]) == 1
-
-
-async def test_what_a_source_says_in_anothers_name_is_not_believed() -> None:
-    clinic = Clinic()
-    clinic.billing.related = [Relation(source=EHR, source_id="e1", kind=RelationKind.CARE_TEAM, party="1234567893")]
-    run = await clinic.linker.run(TENANT)
-
-    assert run.failed == {BILLING}
-    assert set(await clinic.patients()) == {"e1"}
-
-
-async def test_a_relation_without_a_party_and_an_id_that_cannot_be_kept_are_left_out() -> None:
-    clinic = Clinic()
-    clinic.billing.listed.append(person(BILLING, "b\x00"))
-    clinic.ehr.related = [Relation(source=EHR, source_id="e1", kind=RelationKind.CARE_TEAM, party="")]
-    run = await clinic.linker.run(TENANT)
-
-    assert run.failed == frozenset()
-    assert {found.source_id for found in run.plan.links} == {"e1", "b1"}

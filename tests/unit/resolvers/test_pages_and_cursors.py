@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from portico.access.engine import Rule, Verdict
 from portico.records.errors import BadArgument
-from portico.records.references import SourceName
-from portico.records.types import Appointment, Patient
-from resolvers.criteria import Ordering
-from resolvers.lists import ROUNDS_LIMIT
+from portico.records.references import RecordId, RecordType, SourceName, Tenant
+from portico.records.types import Claim, Record
+from portico.records.values import Provenance
+from resolvers.criteria import Ordering, in_order
 from resolvers.pages import DEFAULT_PAGE, PAGE_LIMIT, ListArguments
 from sandbox.population.planted import Planted
-from tests.contract.truth import Truth
-from tests.house import EHR, MemoryHouse, memory_house
+from tests.house import NOW, MemoryHouse
+from tests.unit.resolvers.paged import pages
 
 Row = dict[str, Any]
 ROOTS = {
@@ -29,40 +27,20 @@ ROOTS = {
 }
 
 
-async def _pages(house: MemoryHouse, persona: str, field: str, size: int, extra: str = "") -> list[list[str]]:
-    """The ids of every page of a root list; every page but the last must be full."""
-    query = f"""query ($first: Int!, $after: String) {{ {field}(first: $first, after: $after{extra}) {{
-      edges {{ cursor node {{ id }} }} pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} }} }}"""
-    pages: list[list[str]] = []
-    after = None
-    while True:
-        answer = await house.ask(persona, query, first=size, after=after)
-        found = answer["data"][field]
-        edges, info = found["edges"], found["pageInfo"]
-        pages.append([edge["node"]["id"] for edge in edges])
-        assert info["hasPreviousPage"] is False
-        assert info["startCursor"] == (edges[0]["cursor"] if edges else None)
-        assert info["endCursor"] == (edges[-1]["cursor"] if edges else None)
-        if not info["hasNextPage"]:
-            return pages
-        assert len(edges) == size, "a page is full or the last one"
-        after = info["endCursor"]
-
-
 @pytest.mark.parametrize(("field", "persona"), [(field, who) for field, all_ in ROOTS.items() for who in all_])
 async def test_pages_of_a_root_list_give_every_visible_row_once_and_in_order(
     house: MemoryHouse, field: str, persona: str
 ) -> None:
-    whole = [id_ for page in await _pages(house, persona, field, PAGE_LIMIT) for id_ in page]
+    whole = [id_ for page in await pages(house, persona, field, PAGE_LIMIT) for id_ in page]
     assert len(whole) == len(set(whole)) > 0
     for size in (1, 2, 7) if len(whole) < 100 else (7, 50):
-        assert [id_ for page in await _pages(house, persona, field, size) for id_ in page] == whole
+        assert [id_ for page in await pages(house, persona, field, size) for id_ in page] == whole
 
 
 @pytest.mark.parametrize("order", ["FAMILY_DESC", "BIRTH_DATE_ASC", "BIRTH_DATE_DESC"])
 async def test_every_order_lists_the_same_patients(house: MemoryHouse, order: str) -> None:
-    whole = [id_ for page in await _pages(house, "biller", "patients", 9) for id_ in page]
-    other = [id_ for page in await _pages(house, "biller", "patients", 9, f", orderBy: {order}") for id_ in page]
+    whole = [id_ for page in await pages(house, "biller", "patients", 9) for id_ in page]
+    other = [id_ for page in await pages(house, "biller", "patients", 9, f", orderBy: {order}") for id_ in page]
     assert sorted(other) == sorted(whole)
     assert other != whole
 
@@ -95,79 +73,6 @@ async def test_pages_of_an_edge_list_give_every_visible_row_once_and_in_order(
             after, more = found["pageInfo"]["endCursor"], found["pageInfo"]["hasNextPage"]
             assert len(found["edges"]) == size or not more
         assert together == whole
-
-
-def _mostly_hidden(source: SourceName, truth: Truth) -> Truth:
-    """Long runs of patients whom nobody but the patient may see."""
-    if source != EHR:
-        return truth
-    patients = sorted((one for one in truth.records if isinstance(one, Patient)), key=lambda one: one.id.value)
-    hidden = {one.id for number, one in enumerate(patients) if number % 20 not in (5, 18)}
-    return replace(
-        truth,
-        records=tuple(
-            replace(record, labels=frozenset({"V"})) if record.id in hidden else record for record in truth.records
-        ),
-    )
-
-
-@pytest.fixture(scope="module")
-async def dim() -> AsyncIterator[MemoryHouse]:
-    async with memory_house(size=120, distort=_mostly_hidden) as running:
-        yield running
-
-
-@pytest.mark.parametrize("size", [1, 2, 3, 5, 11, 100])
-async def test_pages_are_full_or_last_where_invisible_rows_lie_between(dim: MemoryHouse, size: int) -> None:
-    pages = await _pages(dim, "researcher", "patients", size)
-    assert sum(map(len, pages)) == 12
-    assert all(len(page) == size for page in pages[:-1])
-    assert pages[-1], "a next page that was promised holds something"
-
-
-async def test_a_hidden_row_leaves_no_trace_in_a_page(dim: MemoryHouse) -> None:
-    """The same list in a world without the hidden patients: the same rows, pages and promises."""
-
-    def only_visible(source: SourceName, truth: Truth) -> Truth:
-        dimmed = _mostly_hidden(source, truth)
-        kept = [one for one in dimmed.records if not (isinstance(one, Patient) and "V" in one.labels)]
-        return replace(dimmed, records=tuple(kept))
-
-    query = """query ($after: String) { patients(first: 5, after: $after) {
-      edges { node { birthDate gender } } pageInfo { hasNextPage } } }"""
-    async with memory_house(size=120, distort=only_visible) as bare:
-        for_all = [await house.ask("researcher", query) for house in (dim, bare)]
-        assert for_all[0]["data"] == for_all[1]["data"]
-
-
-async def test_where_looking_is_given_up_the_end_cursor_goes_on() -> None:
-    """A run of hidden rows longer than a request may read: the page says that there may be more."""
-
-    def hidden(source: SourceName, truth: Truth) -> Truth:
-        if source != EHR:
-            return truth
-        patients = [one for one in truth.records if isinstance(one, Patient)]
-        last = max(patients, key=lambda one: one.id.value)
-        others = [
-            replace(
-                last,
-                id=replace(last.id, value=f"pt-0{number:06}"),
-                subject=f"pt-0{number:06}",
-                labels=frozenset({"V"}),
-            )
-            for number in range(PAGE_LIMIT * ROUNDS_LIMIT)
-        ]
-        return replace(truth, records=(*truth.records, *others))
-
-    async with memory_house(size=25, distort=hidden) as long:
-        query = """query ($after: String) { patients(first: 3, after: $after) { edges { node { id } }
-          pageInfo { hasNextPage endCursor } } }"""
-        first = (await long.ask("researcher", query))["data"]["patients"]
-        assert first["edges"] == []
-        assert first["pageInfo"]["hasNextPage"] is True
-        assert len(long.asked()) == ROUNDS_LIMIT
-        second = (await long.ask("researcher", query, after=first["pageInfo"]["endCursor"]))["data"]["patients"]
-        assert len(second["edges"]) == 3
 
 
 async def _cursor(house: MemoryHouse, persona: str, query: str) -> str:
@@ -294,13 +199,35 @@ def test_a_page_size_is_between_0_and_100() -> None:
             ListArguments(first, None, (), Ordering("id"))
 
 
-async def test_a_record_that_left_its_list_ends_its_cursor(house: MemoryHouse) -> None:
-    """The cursor of a visit goes on after that visit; when it is gone, the client starts again."""
-    query = """query ($id: ID!, $after: String) { patient(id: $id) { appointments(first: 1, after: $after) {
-      edges { cursor node { id } } } } }"""
+async def test_a_record_that_left_its_list_is_passed_over(house: MemoryHouse) -> None:
+    """The cursor of a visit goes on after that visit, whether it still is there or not."""
+    query = """query ($id: ID!, $first: Int!, $after: String) { patient(id: $id) {
+      appointments(first: $first, after: $after) { edges { cursor node { id } } } } }"""
     name = await house.patient_name(Planted.PATIENT)
-    cursor = (await house.ask("patient", query, id=name))["data"]["patient"]["appointments"]["edges"][0]["cursor"]
-    scheduling = next(iter(house.sources.values()))[SourceName("scheduling")]
-    scheduling.twist = lambda records: [one for one in records if not isinstance(one, Appointment)]
-    answer = await house.ask("patient", query, id=name, after=cursor)
-    assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_ARGUMENT"]
+
+    async def edges(first: int, after: str | None = None) -> list[dict[str, Any]]:
+        answer = await house.ask("patient", query, id=name, first=first, after=after)
+        rows: list[dict[str, Any]] = answer["data"]["patient"]["appointments"]["edges"]
+        return rows
+
+    everything = await edges(100)
+    assert len(everything) > 2
+    gone = house.seal.open(("id", "riverbend"), everything[0]["node"]["id"])
+    assert gone is not None
+    scheduling = house.sources[Tenant("riverbend")][SourceName("scheduling")]
+    scheduling.twist = lambda records: [one for one in records if one.id.value != gone[2]]
+    assert await edges(100, everything[0]["cursor"]) == everything[1:]
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_every_place_in_an_ordering_says_what_comes_after_it(descending: bool) -> None:
+    provenance = Provenance(source="s", source_id="x", retrieved_at=NOW, mapping_version="1")
+    ordering, records = Ordering("created", descending=descending), list[tuple[Record, bool]]()
+    for number, created in enumerate(["2026-01-02", "2026-01-01", "2026-01-02", None, "2026-01-03", None]):
+        id_ = RecordId(RecordType.CLAIM, SourceName("s"), f"c{number}")
+        records.append((Claim(id=id_, provenance=provenance, subject="p", created=created), number != 4))
+    placed = in_order(records, ordering)
+    ids = [record.id.value for record, _ in placed]
+    assert ids == [*(["c2", "c0", "c1"] if descending else ["c1", "c0", "c2"]), "c3", "c4", "c5"]
+    for at, (_, place) in enumerate(placed):
+        assert [record.id.value for record, other in placed if place.precedes(other, ordering)] == ids[at + 1 :]

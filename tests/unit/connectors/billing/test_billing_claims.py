@@ -30,7 +30,7 @@ ROW: dict[str, str | None] = {
     "clm_no": "CLM1", "sbscr_no": "SUB1", "sens_cd": "P", "stat_cd": "PP", "clm_typ": "I", "ent_dt": "2026-03-09",
     "svc_fr_dt": "20260308", "svc_to_dt": "20260309", "dx_list": "ABK:I10;ABF:E11.9", "dx_txt": "High pressure\nSugar",
     "lines": orjson.dumps([LINE]).decode(), "billed": "120.50", "allowed": "9000", "paid": "5", "patient": "-100",
-    "visit_no": "V-1", "rndr_npi": "1000000012", "mbr_id": "MBR1",
+    "visit_no": "V-1", "rndr_npi": "1000000012", "mbr_id": "MBR1", "services": '[["C","99213"]]',
 }  # fmt: skip
 EVERYTHING = frozenset(ATTRIBUTES)
 
@@ -81,6 +81,28 @@ def test_a_row_with_nothing_but_names_is_a_claim_too() -> None:
     assert claim.labels == frozenset()
     assert (claim.diagnoses, claim.lines) == ((), ())
     assert not {name for name in EVERYTHING - {"diagnoses", "lines"} if getattr(claim, name) is not None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "labels"),
+    [
+        ({}, {"N"}),
+        ({"sens_cd": "P"}, {"PSY"}),
+        ({"dx_list": "ABK:F11.20;ABF:I10"}, {"SUD"}),
+        ({"dx_list": "ABK:F1120"}, {"SUD"}),
+        ({"dx_list": "BK:042"}, {"HIV"}),
+        ({"services": '[["C","99213"],["H","H0020"],["C","59425"]]'}, {"SUD", "RPRO"}),
+        ({"dx_list": "SCT:86406008", "sens_cd": "P;S"}, {"HIV", "PSY", "SUD"}),
+        ({"dx_list": "", "services": None}, set()),
+        ({"dx_list": "ZZ:local", "services": '[["Z","local"]]'}, set()),
+        ({"dx_list": "ZZ:local"}, {"N"}),
+        ({"dx_list": "SCT:1"}, {"R"}),
+    ],
+)
+def test_a_claims_labels_are_what_billing_set_and_what_its_codes_say(
+    changes: dict[str, str | None], labels: set[str]
+) -> None:
+    assert translated({"sens_cd": "", **changes}, "status").labels == labels
 
 
 @pytest.mark.parametrize("attribute", sorted(EVERYTHING))
@@ -163,7 +185,9 @@ def test_cents_are_exact(cents: int) -> None:
 
 
 @given(
-    st.dictionaries(st.sampled_from(sorted(ROW.keys() - {"lines", "billed", "allowed", "paid", "patient"})), st.text())
+    st.dictionaries(
+        st.sampled_from(sorted(ROW.keys() - {"lines", "services", "billed", "allowed", "paid", "patient"})), st.text()
+    )
 )
 def test_whatever_text_stands_in_a_row_it_is_read_or_refused(changes: dict[str, str | None]) -> None:
     try:

@@ -31,8 +31,8 @@ def test_every_attribute_of_a_claim_has_its_columns() -> None:
 def test_nothing_is_selected_that_nobody_wants() -> None:
     sql = queries.find_claims(By.ID, ["CLM1"], frozenset(), row_limit=5).sql
     selected = sql.split("from")[0]
-    assert re.findall(r"h\.(\w+)", selected) == ["clm_no", "sbscr_no", "sens_cd"]
-    assert "join" not in sql
+    assert re.findall(r"h\.(\w+)", selected) == ["clm_no", "sbscr_no", "sens_cd", "dx_list"]
+    assert re.findall(r"\) (\w+) on true", sql) == ["services"], "which codes were billed says how sensitive it is"
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,8 @@ def test_nothing_is_selected_that_nobody_wants() -> None:
 )
 def test_lines_and_remittances_are_joined_only_when_asked_for(attribute: str, tables: set[str]) -> None:
     sql = queries.find_claims(By.ID, ["CLM1"], frozenset({attribute}), row_limit=5).sql
-    assert set(re.findall(r"from (\w+)", sql)) == {"clm_hdr"} | tables
+    assert set(re.findall(r"from (\w+)", sql)) == {"clm_hdr", "clm_ln"} | tables
+    assert ("chg_amt" in sql) == ("clm_ln" in tables)
 
 
 def test_attributes_from_one_join_join_once() -> None:

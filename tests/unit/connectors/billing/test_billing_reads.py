@@ -93,7 +93,7 @@ async def test_relations_cost_nothing(connect: Connect, control: Control) -> Non
 async def test_the_source_sees_only_the_columns_that_are_wanted(connect: Connect, control: Control) -> None:
     assert await the_claim(connect, "status", "coverage")
     assert re.findall(r"h\.(\w+)", statement(control).split("from")[0]) == [
-        "clm_no", "sbscr_no", "sens_cd", "stat_cd", "mbr_id",
+        "clm_no", "sbscr_no", "sens_cd", "dx_list", "stat_cd", "mbr_id",
     ]  # fmt: skip
 
 

@@ -84,8 +84,8 @@ async def test_an_undeclared_key_is_the_callers_bug_and_no_failure_of_the_source
         [patient("p1"), patient("p2")],
         [patient("p1"), patient("p1")],
         [appointment("p1", "p1")],
-        [replace(patient("p1"), id=replace(patient("p1").id, source=SourceName("elsewhere")))],
-        [replace(patient("p1"), id=replace(patient("p1").id, type=APPOINTMENT))],
+        [replace(patient("p1"), id=patient("p1").id._replace(source=SourceName("elsewhere")))],
+        [replace(patient("p1"), id=patient("p1").id._replace(type=APPOINTMENT))],
     ],
     ids=["someone else", "someone more", "twice", "another type", "another source", "another type's id"],
 )

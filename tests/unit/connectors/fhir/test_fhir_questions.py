@@ -8,7 +8,7 @@ import pytest
 
 from connectors.fhir import FhirConnector, FhirMapping
 from connectors.fhir.attributes import RESOURCES
-from connectors.fhir.queries import KEYS, conditions, lookup
+from connectors.fhir.queries import KEYS, conditions, lookup, sort
 from connectors.fhir.resources import wanted_elements
 from portico.records.errors import UnsupportedPredicate
 from portico.records.references import By, RecordType
@@ -34,7 +34,7 @@ def test_every_attribute_of_every_served_type_is_mapped() -> None:
         (RecordType.PATIENT, ("birth_date",), "birthDate,id,meta"),
         (RecordType.PATIENT, ("ssn", "mrn", "identifiers"), "id,identifier,meta"),
         (RecordType.PATIENT, ("phone", "email"), "id,meta,telecom"),
-        (RecordType.ENCOUNTER, ("period",), "id,meta,period,subject"),
+        (RecordType.ENCOUNTER, ("period",), "id,meta,period,reasonCode,serviceType,subject,type"),
         (RecordType.COVERAGE, ("member_id",), "beneficiary,id,identifier,meta,subscriberId"),
         (RecordType.CARE_TEAM_MEMBER, (), "id,meta,participant,status,subject"),
         (RecordType.CARE_TEAM_MEMBER, ("period", "role"), "id,meta,participant,period,status,subject"),
@@ -97,7 +97,10 @@ async def test_a_lookup_is_one_search_with_keys_elements_and_count(ehr: Scripted
     await connector.find(context("name"), RecordType.LOCATION, By.SITE, ["X-1"])
     assert [(each.path, each.parameters) for each in ehr.received] == [
         ("/r4/Patient/_search", {"_id": "a,b", "_elements": "id,meta,name", "_count": "2"}),
-        ("/r4/Encounter/_search", {"patient": "a", "_elements": "id,meta,period,subject", "_count": "500"}),
+        (
+            "/r4/Encounter/_search",
+            {"patient": "a", "_elements": "id,meta,period,reasonCode,serviceType,subject,type", "_count": "500"},
+        ),
         (
             "/r4/Location/_search",
             {
@@ -117,9 +120,8 @@ async def test_more_keys_than_agreed_are_refused_before_any_call(ehr: ScriptedEh
     assert not ehr.received
 
 
-def _asked(*where: Condition, order: str = "family", descending: bool = False) -> list[tuple[str, str]] | None:
-    search = Search(type=RecordType.PATIENT, where=where, order=order, descending=descending, limit=10)
-    return conditions(search, MAPPING)
+def _asked(*where: Condition) -> list[tuple[str, str]] | None:
+    return conditions(Search(type=RecordType.PATIENT, where=where, order="family", limit=10), MAPPING)
 
 
 def test_every_condition_of_the_vocabulary_is_sent() -> None:
@@ -130,7 +132,7 @@ def test_every_condition_of_the_vocabulary_is_sent() -> None:
         )
         asked = conditions(Search(type=type_, where=where, order="family", limit=10), MAPPING)
         assert asked is not None
-        assert len(asked) == len(where) + 1
+        assert len(asked) == len(where)
 
 
 def test_conditions_are_a_conjunction_of_disjunctions() -> None:
@@ -139,12 +141,10 @@ def test_conditions_are_a_conjunction_of_disjunctions() -> None:
     ) == [
         ("birthdate", "1980-02-29,1981-03-01"),
         ("family", "Bä"),
-        ("_sort", "family,_id"),
     ]
     assert _asked(Condition("patient", Op.IN, ("a", "b")), Condition("patient", Op.IN, ("b",))) == [
         ("_id", "a,b"),
         ("_id", "b"),
-        ("_sort", "family,_id"),
     ]
 
 
@@ -162,14 +162,58 @@ def test_a_blank_prefix_is_refused_since_fhir_would_ignore_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("order", "descending", "sort"),
+    ("order", "descending", "written"),
     [
         ("family", False, "family,_id"),
-        ("family", True, "-family,_id"),
-        ("birth_date", True, "-birthdate,_id"),
+        ("family", True, "-family,-_id"),
+        ("birth_date", True, "-birthdate,-_id"),
         ("id", False, "_id"),
         ("id", True, "-_id"),
     ],
 )
-def test_every_order_is_total(order: str, descending: bool, sort: str) -> None:
-    assert _asked(order=order, descending=descending) == [("_sort", sort)]
+def test_every_order_is_total(order: str, descending: bool, written: str) -> None:
+    assert sort(Search(type=RecordType.PATIENT, order=order, descending=descending, limit=10)) == written
+
+
+async def test_a_scan_of_consents_asks_for_those_that_stand_and_once_for_each_practitioner(
+    ehr: ScriptedEhr, connect: Connect
+) -> None:
+    def consent(id_: str, practitioner: str) -> dict[str, object]:
+        actor = {"reference": {"reference": f"Practitioner/{practitioner}"}}
+        scope = {"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}
+        return {
+            "resourceType": "Consent",
+            "id": id_,
+            "status": "active",
+            "scope": {"coding": [scope]},
+            "patient": {"reference": "Patient/p-1"},
+            "provision": {"type": "permit", "actor": [actor]},
+        }
+
+    def practitioner(id_: str, *npis: str) -> dict[str, object]:
+        identifiers = [{"system": "http://hl7.org/fhir/sid/us-npi", "value": npi} for npi in npis]
+        return {"resourceType": "Practitioner", "id": id_, "identifier": identifiers}
+
+    ehr.answers = [
+        searchset(consent("c-1", "d-1"), consent("c-2", "d-2"), following=f"{ehr.url}/Consent?page=2"),
+        searchset(practitioner("d-1", "1000000012"), practitioner("d-2", "1", "2")),
+        searchset(consent("c-3", "d-1"), consent("c-4", "d-2")),
+    ]
+    found = [each async for each in connect(page_size=2).consents(context())]
+    assert [(each.consent_id, {*each.parties}) for each in found] == [
+        ("c-1", {"npi 1000000012"}),
+        ("c-3", {"npi 1000000012"}),
+    ], "who has two numbers can't be told, and a permit for them permits nothing"
+    first, second, _ = ehr.received
+    assert first.path == "/r4/Consent/_search"
+    assert first.parameters["status"] == "active"
+    assert second.parameters == {"_id": "d-1,d-2", "_elements": "id,identifier", "_sort": "_id", "_count": "2"}
+    assert len(ehr.received) == 3
+
+
+async def test_a_scan_of_visits_asks_for_their_codes_and_nothing_else(ehr: ScriptedEhr, connect: Connect) -> None:
+    ehr.answers = [searchset()]
+    assert [each async for each in connect().sensitive_visits(context("period"))] == []
+    (only,) = ehr.received
+    assert only.path == "/r4/Encounter/_search"
+    assert only.parameters["_elements"] == "id,identifier,meta,subject,type,serviceType,reasonCode"

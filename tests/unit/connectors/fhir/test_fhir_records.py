@@ -10,10 +10,8 @@ import pytest
 from connectors.fhir import FhirMapping
 from connectors.fhir.attributes import RESOURCES, Reading
 from connectors.fhir.datatypes import Malformed
-from connectors.fhir.people import Relations, npi, person
 from connectors.fhir.resources import records
 from portico.records import systems
-from portico.records.people import Person, Relation, RelationKind
 from portico.records.references import By, RecordType, Reference, SourceName
 from portico.records.types import CareTeamMember, Coverage, CoverageStatus, Encounter, EncounterStatus, Patient, Record
 from portico.records.values import Coding, Identifier, Period
@@ -142,6 +140,52 @@ def test_an_unknown_label_stays_with_its_system_so_that_nobody_is_cleared_for_it
     assert _labels({"system": CONFIDENTIALITY, "code": "r"}) == {f"{CONFIDENTIALITY}|r"}
 
 
+ICD = "http://hl7.org/fhir/sid/icd-10-cm"
+CPT = "http://www.ama-assn.org/go/cpt"
+
+
+def _concept(system: str, *codes: str) -> dict[str, Any]:
+    return {"coding": [{"system": system, "code": code} for code in codes]}
+
+
+@pytest.mark.parametrize(
+    ("elements", "labels"),
+    [
+        ({}, set()),
+        ({"reasonCode": [{"text": "Alcohol"}]}, set()),
+        ({"reasonCode": [_concept("urn:local", "F10")]}, set()),
+        ({"reasonCode": [_concept(ICD, "I10")]}, {"N"}),
+        ({"reasonCode": [_concept(ICD, "I10"), _concept(ICD, "F32.A")]}, {"PSY"}),
+        ({"reasonCode": [_concept("urn:local", "F10"), _concept(ICD, "B20")]}, {"HIV"}),
+        ({"reasonCode": [_concept(ICD, "I10", "F11.20")]}, {"SUD"}),
+        ({"type": [_concept(CPT, "99213"), _concept(CPT, "90834")]}, {"PSY"}),
+        ({"serviceType": _concept(CPT, "59425"), "type": [_concept(CPT, "99213")]}, {"RPRO"}),
+        ({"serviceType": _concept("http://snomed.info/sct", "1")}, {"R"}),
+        ({"meta": {"security": [{"system": CONFIDENTIALITY, "code": "N"}]}}, {"N"}),
+        (
+            {"meta": {"security": [{"system": CONFIDENTIALITY, "code": "V"}]}, "reasonCode": [_concept(ICD, "I10")]},
+            {"V"},
+        ),
+        ({"reasonCode": "F10", "type": [_concept(CPT, "99213")]}, {"R"}),
+        ({"reasonCode": [{"coding": "F10"}]}, {"R"}),
+        ({"reasonCode": [None]}, {"R"}),
+    ],
+)
+def test_an_encounters_labels_are_those_set_and_those_that_its_codes_call_for(
+    elements: dict[str, Any], labels: set[str]
+) -> None:
+    assert _encounter(**elements).labels == labels
+
+
+def test_a_record_that_carries_no_label_of_its_own_is_not_labelled_normal() -> None:
+    normal = {"security": [{"system": CONFIDENTIALITY, "code": "N"}]}
+    assert _patient(meta=normal).labels == _coverage(meta=normal).labels == frozenset()
+
+
+def test_an_employee_is_labelled() -> None:
+    assert _labels({"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "EMP"}) == {"EMP"}
+
+
 @pytest.mark.parametrize("security", ["R", {"code": "R"}, [None], ["R"], [{}], [{"system": CONFIDENTIALITY}]])
 def test_a_label_that_cannot_be_read_costs_the_resource(security: Any) -> None:
     with pytest.raises(Malformed):
@@ -256,97 +300,6 @@ def test_the_practitioners_of_a_care_team_are_its_members() -> None:
 
 
 @pytest.mark.parametrize("status", ["proposed", "suspended", "inactive", "entered-in-error", None, 5])
-def test_a_care_team_that_is_not_in_force_has_no_members_and_opens_no_chart(status: Any) -> None:
+def test_a_care_team_that_is_not_in_force_has_no_members(status: Any) -> None:
     participant = {"member": {"reference": "Practitioner/d-1"}}
     assert not _members(participant, status=status)
-    assert not _related(participant, status=status)
-
-
-# -- people and relations
-
-
-def test_a_person_has_known_identifiers_and_a_full_birth_date_only() -> None:
-    resource = {
-        "resourceType": "Patient",
-        "id": "p-1",
-        "identifier": [
-            {"system": "https://ehr.example/id/mrn", "value": "M-1"},
-            {"system": "https://ehr.example/id/visit", "value": "V-1"},
-            {"system": "https://elsewhere.example/loyalty", "value": "L-1"},
-        ],
-        "name": [{"family": "Archer", "given": ["Ada", "Maria"]}],
-        "birthDate": "1980-02",
-    }
-    assert person(resource, READING) == Person(
-        source=SourceName("ehr"),
-        source_id="p-1",
-        identifiers=(Identifier(system=systems.MRN, value="M-1"),),
-        family="Archer",
-        given="Ada Maria",
-        birth_date=None,
-    )
-    assert person({**resource, "birthDate": "1980-02-29"}, READING).birth_date == "1980-02-29"
-    nameless = person({**resource, "birthDate": "1980-02-30", "name": None}, READING)
-    assert (nameless.family, nameless.given, nameless.birth_date) == (None, None, None)
-
-
-def test_a_practitioner_with_two_npis_has_none() -> None:
-    def identified(*values: str) -> dict[str, Any]:
-        numbers = [{"system": systems.NPI, "value": value} for value in values]
-        return {"resourceType": "Practitioner", "id": "d-1", "identifier": numbers}
-
-    assert npi(identified("1"), READING) == {"d-1": "1"}
-    assert npi(identified("1", "2"), READING) == npi(identified(), READING) == {}
-
-
-def _related(*participants: Any, status: Any = "active", **elements: Any) -> list[Relation]:
-    resource = {
-        "resourceType": "CareTeam",
-        "id": "ct-1",
-        "status": status,
-        "subject": {"reference": "Patient/p-1"},
-        "participant": list(participants),
-        **elements,
-    }
-    return Relations({"d-1": "100", "d-2": "200"}, READING).of_care_team(resource)
-
-
-def test_a_member_vouches_for_the_time_that_they_and_the_team_have_in_common() -> None:
-    member = {"member": {"reference": "Practitioner/d-1"}, "period": {"start": "2026-02-01", "end": "2026-12-31"}}
-    (relation,) = _related(member, period={"start": "2026-01-01", "end": "2026-03-31T12:00:00Z"})
-    assert (relation.kind, relation.source_id, relation.party) == (RelationKind.CARE_TEAM, "p-1", "100")
-    assert relation.start == datetime(2026, 2, 1, tzinfo=UTC)
-    assert relation.end == datetime(2026, 3, 31, 12, tzinfo=UTC)
-
-
-@pytest.mark.parametrize("period", [{"end": "soon"}, {"end": "2020-01-01T00:00:00"}, "2020", {"start": 5}])
-def test_a_period_that_cannot_be_read_makes_no_relation_instead_of_an_open_one(period: Any) -> None:
-    member = {"member": {"reference": "Practitioner/d-1"}}
-    assert not _related({**member, "period": period})
-    assert not _related(member, period=period)
-    assert len(_related(member)) == 1
-
-
-def test_members_without_a_known_npi_make_no_relation() -> None:
-    assert not _related({"member": {"reference": "Practitioner/d-9"}}, {"member": {"reference": "Patient/d-1"}})
-
-
-def test_a_patient_is_related_to_every_general_practitioner_and_the_managing_organization() -> None:
-    patient = {
-        "resourceType": "Patient",
-        "id": "p-1",
-        "generalPractitioner": [
-            {"reference": "Practitioner/d-1"},
-            {"reference": "Practitioner/d-2"},
-            {"reference": "Practitioner/d-9"},
-            {"reference": "https://elsewhere.example/Practitioner/d-1"},
-        ],
-        "managingOrganization": {"reference": "Organization/o-1"},
-    }
-    relations = Relations({"d-1": "100", "d-2": "200"}, READING).of_patient(patient)
-    assert [(each.kind, each.party) for each in relations] == [
-        (RelationKind.CARE_TEAM, "100"),
-        (RelationKind.CARE_TEAM, "200"),
-        (RelationKind.ORGANIZATION, "o-1"),
-    ]
-    assert {each.source_id for each in relations} == {"p-1"}

@@ -28,9 +28,9 @@ def test_the_shipped_mapping_knows_every_canonical_word() -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ('version = "fhir-r4.1"', 'version = ""'),
-        ('version = "fhir-r4.1"', "version = 1"),
-        ('version = "fhir-r4.1"', ""),
+        ('version = "fhir-r4.2"', 'version = ""'),
+        ('version = "fhir-r4.2"', "version = 1"),
+        ('version = "fhir-r4.2"', ""),
         ("[care_team]", "[care_teams]"),
         ("mrn = [", "chart = ["),
         ("[care_team]", '[extra]\nx = "y"\n[care_team]'),
@@ -41,6 +41,12 @@ def test_the_shipped_mapping_knows_every_canonical_word() -> None:
         ('in_force = ["active"]', 'in_force = "active"'),
         ('R = "R"', "R = 1"),
         ('V = "V"', 'V = "V'),
+        ("[consent]", "[consents]"),
+        ('actions = ["access", "use", "disclose"]', ""),
+        ('patient-privacy = "privacy"', 'patient-privacy = "secrecy"'),
+        ('OPTOUT = "deny"', 'OPTOUT = "refuse"'),
+        ('HRESCH = "HRESCH"', "HRESCH = 1"),
+        ('Claim = ["FINANCIAL"]', 'Claim = "FINANCIAL"'),
     ],
 )
 def test_a_mapping_with_a_mistake_is_refused_by_name(tmp_path: Path, old: str, new: str) -> None:

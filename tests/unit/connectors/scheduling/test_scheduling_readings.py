@@ -162,6 +162,29 @@ def test_a_flag_that_is_not_known_is_a_label_that_no_one_is_cleared_for() -> Non
     }
 
 
+@pytest.mark.parametrize(
+    ("flags", "code", "labels"),
+    [
+        ([], "SCT:185349003", {"N"}),
+        (["BHVL"], "SCT:185349003", {"PSY"}),
+        ([], "SCT:75516001", {"PSY"}),
+        (["IMMU"], "SCT:266707007", {"HIV", "SUD"}),
+        ([], "CPT:59425", {"RPRO"}),
+        ([], "SVC:386", {"SUD"}),
+        ([], "SVC:124", {"N"}),
+        ([], "SCT:1", {"R"}),
+        ([], "OWN:7", set()),
+        ([], "7", set()),
+        ([], None, set()),
+    ],
+)
+def test_an_appointments_labels_are_its_flags_and_what_its_visit_type_says(
+    flags: list[str], code: str | None, labels: set[str]
+) -> None:
+    item = {**ITEM, "flags": flags, "visitType": {"code": code, "name": "Alcohol counselling"}}
+    assert READER.appointment(item, ()).labels == labels, "the name and the note are free text"
+
+
 @pytest.mark.parametrize("field", ["apptId", "clientId", "flags"])
 @pytest.mark.parametrize("junk", [None, "", 7])
 def test_an_appointment_without_a_name_a_client_or_its_flags_is_malformed(field: str, junk: object) -> None:

@@ -28,7 +28,7 @@ async def test_the_key_travels_in_its_header_and_no_clients_id_in_a_url() -> Non
     assert headers["X-Api-Key"] == "sesame"
     assert orjson.loads(body) == {
         "clientIds": ["CL-1"],
-        "fields": ["apptId", "clientId", "flags"],
+        "fields": ["apptId", "clientId", "flags", "visitType"],
         "page": {"size": 100},
     }
 
@@ -40,7 +40,7 @@ async def test_only_the_fields_behind_the_wanted_attributes_are_asked_for() -> N
         await connector.find(context("status"), SLOT, By.ID, ["S-1"])
     fields = [orjson.loads(body)["fields"] for _, _, _, body in vendor.asked]
     assert fields == [
-        ["apptId", "clientId", "flags", "provider", "starts", "startsFold", "tz", "visitNo"],
+        ["apptId", "clientId", "flags", "provider", "starts", "startsFold", "tz", "visitNo", "visitType"],
         ["openingId", "state"],
     ]
 
@@ -70,7 +70,7 @@ async def test_every_condition_of_a_search_goes_to_the_vendor_in_one_request() -
             "to": "2026-03-01T00:00:00+00:00",
         },
         "sort": "-starts",
-        "fields": ["apptId", "clientId", "flags"],
+        "fields": ["apptId", "clientId", "flags", "starts", "startsFold", "tz", "visitType"],
         "page": {"size": 10},
     }
 
@@ -247,13 +247,45 @@ async def test_a_scan_turns_its_pages_slowly_but_not_past_its_deadline() -> None
 
 
 async def test_a_search_goes_on_over_pages_that_are_smaller_than_asked() -> None:
-    pages = [items({**APPT, "apptId": "A-1"}, following="two"), items({**APPT, "apptId": "A-2"}, following="three")]
+    times = {"starts": "2026-11-01T01:30:00", "startsFold": 1, "tz": "America/New_York"}
+    pages = [
+        items({**APPT, "apptId": "A-1", **times}, following="two"),
+        items({**APPT, "apptId": "A-2", "starts": None}, following="three"),
+    ]
     vendor = ScriptedVendor([*pages, items({**APPT, "apptId": "A-3"})])
     async with connected(vendor) as connector:
         page = await connector.search(context(), Search(type=APPOINTMENT, order="start", limit=3))
     assert [(hit.record.id.value, hit.position) for hit in page.hits] == [
-        ("A-1", "0.two"),
-        ("A-2", "0.three"),
-        ("A-3", "1.three"),
+        ("A-1", '["A-1","2026-11-01T01:30:00",1,"America/New_York"]'),
+        ("A-2", '["A-2",null,null,null]'),
+        ("A-3", '["A-3",null,null,null]'),
     ]
     assert not page.more
+    assert [orjson.loads(body)["page"] for _, _, _, body in vendor.asked] == [
+        {"size": 3},
+        {"size": 2, "after": {"id": "A-1", **times}},
+        {"size": 1, "after": {"id": "A-2", "starts": None, "startsFold": None, "tz": None}},
+    ]
+
+
+async def test_a_search_by_id_goes_on_after_the_id_alone() -> None:
+    vendor = ScriptedVendor([items({"openingId": "S-2"})])
+    async with connected(vendor) as connector:
+        page = await connector.search(context(), Search(type=SLOT, order="id", limit=3, after='["S-1"]'))
+    assert [hit.position for hit in page.hits] == ['["S-2"]']
+    ((_, _, _, body),) = vendor.asked
+    assert orjson.loads(body) == {
+        "filter": {},
+        "sort": "id",
+        "fields": ["openingId"],
+        "page": {"size": 3, "after": {"id": "S-1"}},
+    }
+
+
+@pytest.mark.parametrize("after", ["", "0.two", "{}", "[]", "null", '["A-1"]', '["A-1",1,2]', "[[]"])
+async def test_a_position_that_was_never_given_for_this_order_is_refused(after: str) -> None:
+    vendor = ScriptedVendor([items()])
+    async with connected(vendor) as connector:
+        with pytest.raises(UnsupportedPredicate):
+            await connector.search(context(), Search(type=APPOINTMENT, order="start", limit=3, after=after))
+    assert not vendor.asked

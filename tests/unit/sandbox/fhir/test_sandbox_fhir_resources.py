@@ -87,6 +87,29 @@ def test_labels_are_security_codings_and_unlabelled_records_have_none() -> None:
     assert "security" not in others[0]["meta"]
 
 
+def test_a_death_has_its_instant_and_a_merged_record_names_the_one_that_replaces_it() -> None:
+    patients = {each["id"]: each for each in _of("Patient")}
+    assert patients["pat-9"]["deceasedDateTime"] == "2026-02-03T04:05:06Z"
+    assert "deceasedBoolean" not in patients["pat-9"]
+    assert patients["pat-3"]["link"] == [{"other": {"reference": "Patient/pat-2"}, "type": "replaced-by"}]
+    assert patients["pat-2"]["link"] == [{"other": {"reference": "Patient/pat-3"}, "type": "replaces"}]
+    assert (patients["pat-3"]["active"], patients["pat-2"]["active"]) == (False, True)
+
+
+def test_a_consent_is_a_rule_with_exceptions_that_name_recipients() -> None:
+    consent = next(each for each in _of("Consent") if each["id"] == "con-3-a")
+    assert consent["patient"] == {"reference": "Patient/pat-2"}
+    assert consent["meta"]["lastUpdated"] == consent["dateTime"] == "2025-03-01T09:30:00Z"
+    (exception,) = consent["provision"]["provision"]
+    assert (consent["provision"]["type"], exception["type"]) == ("deny", "permit")
+    assert [each["code"] for each in exception["purpose"]] == ["TREAT"]
+    assert exception["securityLabel"][0] == {"system": SENSITIVITY, "code": "SUD"}
+    assert [each["reference"]["reference"] for each in exception["actor"]] == [
+        "Practitioner/prac-1",
+        "Practitioner/prac-3",
+    ]
+
+
 def test_an_encounter_points_at_patient_practitioner_location_and_the_locations_organization() -> None:
     visit = next(visit for visit in small_population().visits if visit.location == "l3")
     encounter = next(each for each in _of("Encounter") if each["id"] == visit.encounter_id)

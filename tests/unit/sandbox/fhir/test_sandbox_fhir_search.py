@@ -99,6 +99,30 @@ def test_dates_match_by_the_span_of_their_precision(ask: Ask, question: str, cou
     assert len(_ids(ask(f"Patient?{question}"))) == count
 
 
+@pytest.mark.parametrize(
+    ("question", "found"),
+    [
+        ("patient=pat-1", {"con-1-a", "con-1-e", "con-2-a", "con-2-e", "con-2-i"}),
+        ("patient=Patient/pat-1&status=active", {"con-1-a", "con-2-a"}),
+        ("status=entered-in-error,inactive&patient=pat-1", {"con-1-e", "con-2-e", "con-2-i"}),
+        ("patient=pat-5", set()),
+        ("patient=pat-6&_lastUpdated=2025-03-01", {"con-4-a", "con-4-e"}),
+        ("patient=pat-6&_lastUpdated=gt2025-03-01", set()),
+        ("patient=pat-6&_lastUpdated=ge2025-03-01T09:30:00Z", {"con-4-a", "con-4-e"}),
+        ("patient=pat-6&_lastUpdated=gt2025-03-01T04:29:59.5-05:00", {"con-4-a", "con-4-e"}),
+        ("patient=pat-6&_lastUpdated=gt2025-03-01T09:30:00Z", set()),
+        ("patient=pat-6&_lastUpdated=lt2025-03-01T09:30:00Z", set()),
+    ],
+)
+def test_consents_are_found_by_patient_status_and_last_update(ask: Ask, question: str, found: set[str]) -> None:
+    assert set(_ids(ask(f"Consent?{question}&_count=100"))) == found
+
+
+@pytest.mark.parametrize("instant", ["ge2025-03-01T25:00:00Z", "2025-03-01Tnoon"])
+def test_an_instant_that_is_none_is_refused(ask: Ask, instant: str) -> None:
+    assert ask(f"Consent?_lastUpdated={instant}").status_code == 400
+
+
 def test_references_match_bare_and_with_their_type(ask: Ask) -> None:
     bare = _ids(ask("Encounter?patient=pat-6"))
     assert bare

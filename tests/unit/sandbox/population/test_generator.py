@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from portico.records.sensitivity import labels_of
+from portico.records.values import Coding
 from sandbox.population.clinic import npi
 from sandbox.population.generator import generate
-from sandbox.population.model import Claim, Person, Population, Visit
+from sandbox.population.model import Claim, Consent, ConsentRule, Person, Population, Visit
 from sandbox.population.planted import GUARDIAN_SUBJECT, PHYSICIAN, Planted
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -193,7 +196,7 @@ def test_physician_cares_for_some_sees_one_more_and_never_saw_the_stranger(river
 def test_children_have_the_guardian_and_the_grown_ward_had_them(riverbend: Population) -> None:
     current = {each.child for each in riverbend.guardianships if each.end is None}
     former = {each.child for each in riverbend.guardianships if each.end and each.end < NOW}
-    assert current == {Planted.ELDER_CHILD, Planted.YOUNGER_CHILD}
+    assert current == {Planted.ELDER_CHILD, Planted.YOUNGER_CHILD, Planted.NEARLY_OF_AGE}
     assert former == {Planted.GROWN_WARD}
     assert {each.guardian for each in riverbend.guardianships} == {GUARDIAN_SUBJECT}
 
@@ -246,19 +249,113 @@ def test_uncharted_person_has_no_encounters_and_no_coverage(riverbend: Populatio
 
 
 def test_deceased_person_has_nothing_ahead(riverbend: Population) -> None:
-    assert person(riverbend, Planted.DECEASED).deceased
+    deceased = person(riverbend, Planted.DECEASED)
+    assert deceased.deceased
+    assert deceased.deceased_at
+    assert deceased.deceased_at < NOW
     assert all(each.start < NOW for each in visits_of(riverbend, Planted.DECEASED))
 
 
 def test_employee_bears_a_practitioners_name(riverbend: Population) -> None:
     employee = person(riverbend, Planted.EMPLOYEE)
     assert (employee.family, employee.given) in {(each.family, each.given) for each in riverbend.practitioners}
+    assert employee.labels == ("EMP",)
 
 
 def test_sensitive_visit_and_restricted_record_are_labelled(riverbend: Population) -> None:
     assert person(riverbend, Planted.RESTRICTED).labels == ("VIP",)
-    labelled = [each for each in riverbend.visits if each.labels]
+    labelled = [each for each in riverbend.visits if each.labels and each.person in set(Planted)]
     assert [(each.person, each.labels) for each in labelled] == [(Planted.SENSITIVE, ("PSY",))]
+
+
+def told(visit: Visit) -> list[frozenset[str]]:
+    """What the EHR's, the vendor's and billing's codes of a visit tell."""
+    claim = visit.claim
+    assert claim
+    systems = (
+        (visit.service, *visit.reasons),
+        (visit.service,),
+        (*claim.diagnoses, *(line.service for line in claim.lines)),
+    )
+    return [labels_of(Coding(system=each.system, code=each.code) for each in codes) for codes in systems]
+
+
+@pytest.mark.parametrize(
+    ("key", "label"),
+    [
+        (Planted.IN_TREATMENT, "SUD"),
+        (Planted.LIVING_WITH_HIV, "HIV"),
+        (Planted.EXPECTING, "RPRO"),
+        (Planted.NEARLY_OF_AGE, "RPRO"),
+    ],
+)
+def test_a_sensitive_visit_that_nobody_flags_has_the_codes_for_it_in_all_three_systems(
+    riverbend: Population, key: Planted, label: str
+) -> None:
+    first, *others = [each for each in visits_of(riverbend, key) if each.claim]
+    assert not first.labels
+    assert told(first) == [{label}] * 3
+    assert all(told(each) == [{"N"}] * 3 for each in others), "what is ordinary is judged to be"
+
+
+def test_every_visit_can_be_judged_and_some_of_the_rest_are_sensitive(riverbend: Population) -> None:
+    ordinary = [each for each in riverbend.visits if each.person not in set(Planted)]
+    judged = [
+        labels_of(Coding(system=each.system, code=each.code) for each in (visit.service, *visit.reasons))
+        for visit in riverbend.visits
+    ]
+    assert all(labels and labels <= {"N", "PSY", "SUD", "HIV", "RPRO"} for labels in judged)
+    sensitive = [each for each in ordinary if each.claim and {"N"} not in told(each)]
+    assert 0 < len(sensitive) < len(ordinary) / 5
+
+
+def test_merged_person_is_the_survivor_charted_again(riverbend: Population) -> None:
+    merged, survivor = person(riverbend, Planted.MERGED), person(riverbend, Planted.SURVIVOR)
+    assert merged.replaced_by == survivor.key
+    assert survivor.replaced_by is None
+    assert (merged.family, merged.given, merged.birth_date) == (survivor.family, survivor.given, survivor.birth_date)
+    assert merged.mrn != survivor.mrn
+    assert visits_of(riverbend, Planted.MERGED)
+
+
+@pytest.mark.parametrize("today", [datetime(2026, 6, 1, tzinfo=UTC), datetime(2028, 2, 19, tzinfo=UTC)])
+def test_adolescent_ward_comes_of_age_in_ten_days(today: datetime) -> None:
+    youth = person(generate("riverbend", seed=7, size=40, now=today), Planted.NEARLY_OF_AGE)
+    born = date.fromisoformat(youth.birth_date)
+    of_age = date(born.year + 18, born.month, born.day)
+    assert timedelta(days=10) <= of_age - today.date() <= timedelta(days=11)
+
+
+def consents_of(population: Population, key: str) -> list[Consent]:
+    return [each for each in population.consents if each.person == key]
+
+
+def test_most_people_permit_research_and_some_do_not(riverbend: Population) -> None:
+    permits = {
+        each.person
+        for each in riverbend.consents
+        if each.rule == ConsentRule(effect="permit", purposes=("HRESCH",)) and (each.end is None or each.end > NOW)
+    }
+    charted = {each.key for each in riverbend.people if each.ehr_id}
+    assert len(charted) * 0.7 < len(permits) < len(charted)
+    assert permits < charted
+    names = [each.ehr_id for each in riverbend.consents]
+    assert len(names) == len(set(names))
+
+
+def test_planted_consents_are_of_every_kind(riverbend: Population) -> None:
+    (refusal, *_) = consents_of(riverbend, Planted.REFUSING_CLINIC)
+    assert refusal.rule == ConsentRule(effect="deny", organizations=("org-1",))
+    (self_payer, *_) = consents_of(riverbend, Planted.SELF_PAYER)
+    assert self_payer.rule == ConsentRule(effect="deny", purposes=("HPAYMT",))
+    (opting_in,) = consents_of(riverbend, Planted.OPTING_IN)
+    treated = ConsentRule(effect="permit", purposes=("TREAT",), practitioners=(PHYSICIAN,))
+    assert (opting_in.rule, opting_in.exceptions) == (ConsentRule(effect="deny"), (treated,))
+    (treatment, *_) = consents_of(riverbend, Planted.IN_TREATMENT)
+    assert treatment.rule == replace(treated, labels=("SUD",))
+    (lapsed,) = consents_of(riverbend, Planted.LAPSED)
+    assert lapsed.end
+    assert lapsed.end < NOW
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.population.generator import generate
 from sandbox.population.model import Population
-from sandbox.population.storage import UnreadablePopulation, load, save
+from sandbox.population.storage import UnreadablePopulation, is_current, load, save
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -56,3 +56,14 @@ def test_a_person_of_another_shape_is_refused(name: str, value: object, populati
     path.write_bytes(orjson.dumps(document))
     with pytest.raises(UnreadablePopulation):
         load(path)
+
+
+def test_only_a_population_of_this_model_is_current(population: Population, tmp_path: Path) -> None:
+    path = tmp_path / "riverbend.json"
+    assert not is_current(path)
+    save(population, path)
+    assert is_current(path)
+    document = orjson.loads(path.read_bytes())
+    del document["consents"]
+    path.write_bytes(orjson.dumps(document))
+    assert not is_current(path)

@@ -25,6 +25,7 @@ KEY: Final = "key-of-alder"
 OTHER: Final = "birch"
 BASE: Final = f"/{TENANT}/v2"
 EVERYONE: Final[Mapping[str, object]] = {"filter": {}}
+PLACE = {"id": "A-0001", "starts": "2026-01-05T12:00:00", "startsFold": 0, "tz": "America/New_York"}
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +150,17 @@ def test_a_look_up_gives_the_fields_that_are_asked_for_of_the_known_keys(client:
         ("/appointments/search", {"page": {"size": "10"}}),
         ("/appointments/search", {"page": {"cursor": "made up"}}),
         ("/appointments/search", {"page": {"offset": 3}}),
+        ("/appointments/search", {"page": {"after": "A-0001"}}),
+        ("/appointments/search", {"page": {"after": {"id": "A-0001"}}}),
+        ("/appointments/search", {"page": {"after": PLACE | {"note": "x"}}}),
+        ("/appointments/search", {"page": {"after": PLACE | {"id": 7}}}),
+        ("/appointments/search", {"page": {"after": PLACE | {"starts": "noon"}}}),
+        ("/appointments/search", {"page": {"after": PLACE | {"starts": None}}}),
+        ("/appointments/search", {"page": {"after": PLACE | {"startsFold": 2}}}),
+        ("/appointments/search", {"page": {"after": PLACE | {"tz": "Mars/Olympus"}}}),
+        ("/appointments/search", {"page": {"after": PLACE, "cursor": "x"}}),
+        ("/appointments/search", {"sort": "id", "page": {"after": PLACE}}),
+        ("/appointments/lookup", {"ids": ["A-1"], "page": {"after": PLACE}}),
         ("/openings/search", {"filter": {"clientIds": ["CL-1"]}}),
     ],
 )
@@ -196,6 +208,30 @@ def test_pages_go_on_to_the_end_without_gap_or_repetition(client: TestClient, so
     assert paged == whole
     if sort.endswith("id"):
         assert whole == sorted(whole, reverse=sort.startswith("-"))
+
+
+@pytest.mark.parametrize("sort", ["starts", "-starts", "id", "-id"])
+def test_a_search_goes_on_after_any_item_told_by_its_own_words(client: TestClient, sort: str) -> None:
+    whole = _items(client.post(f"{BASE}/appointments/search", json={"sort": sort}))
+    words = ("starts", "startsFold", "tz") if sort.endswith("starts") else ()
+    for place, item in enumerate(whole, start=1):
+        after = {"id": item["apptId"], **{word: item[word] for word in words}}
+        answer = client.post(f"{BASE}/appointments/search", json={"sort": sort, "page": {"size": 5, "after": after}})
+        assert _items(answer) == whole[place : place + 5]
+        following = answer.json()["page"]["next"]
+        assert (following is None) is (place + 5 >= len(whole))
+        if following is not None:
+            page = {"size": 5, "cursor": following}
+            rest = client.post(f"{BASE}/appointments/search", json={"sort": sort, "page": page})
+            assert _items(rest) == whole[place + 5 : place + 10]
+
+
+def test_a_search_goes_on_after_an_item_that_is_no_more(client: TestClient) -> None:
+    whole = _items(client.post(f"{BASE}/appointments/search", json={}))
+    for id_, expected in (("A-", whole[0]), ("B-", whole[1])):
+        after = {"id": id_, **{word: whole[0][word] for word in ("starts", "startsFold", "tz")}}
+        answer = client.post(f"{BASE}/appointments/search", json={"page": {"size": 1, "after": after}})
+        assert _items(answer) == [expected]
 
 
 def test_a_cursor_is_good_for_its_own_question_alone(client: TestClient) -> None:

@@ -1,4 +1,8 @@
-"""Finding canaries in bytes, however they are dressed: cased, reversed, escaped, in base64 or in hexadecimal."""
+"""LEAK0: finding canaries in bytes, whole or in part, however they are dressed.
+
+Dresses: any case, backwards, URL-encoded, JSON-escaped, base64, hexadecimal. A part counts from `PIECE_LENGTH`
+characters on, if it is a part of no other text.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +19,7 @@ from urllib.parse import unquote_to_bytes
 from sandbox.population.canary import canaries, minute
 from sandbox.population.model import Population
 
+PIECE_LENGTH = 12
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{8,}")
 _HEX = re.compile(rb"(?:[0-9a-fA-F]{2}){8,}")
 _ESCAPE = re.compile(rb"\\u([0-9a-fA-F]{4})")
@@ -41,7 +47,7 @@ def telling(populations: Iterable[Population]) -> Mapping[str, frozenset[str]]:
 
 
 class Needles:
-    """Texts to look for, all at once, regardless of case and direction."""
+    """Texts to look for, all at once. Making one costs time; looking takes a second or so for some megabytes."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._texts = {text.casefold().encode(): text for text in texts}
@@ -54,10 +60,26 @@ class Needles:
                 branch[-1] = {}
         self.texts = frozenset(self._texts.values())
         self._pattern = re.compile(b"(?=(" + _branches(tree) + b"))")
+        self._pieces = _pieces(self._texts)
 
     def found_in(self, haystack: bytes) -> set[str]:
-        """The texts that occur in some dress."""
+        """The texts that occur whole, in some dress."""
         return {text for view in _views(haystack) for text in self._plainly_in(view.lower())}
+
+    def pieces_in(self, haystack: bytes) -> set[str]:
+        """The texts of which a part occurs that no other text has, in some dress."""
+        pieces = self._pieces
+        found: set[str] = set()
+        for view in map(bytes.lower, _views(haystack)):
+            for place in range(len(view) - PIECE_LENGTH + 1):
+                piece = view[place : place + PIECE_LENGTH]
+                if piece in pieces:
+                    found.add(pieces[piece])
+        return found
+
+    def leaked_in(self, haystack: bytes, permitted: AbstractSet[str] = frozenset()) -> set[str]:
+        """The texts that occur, whole or in part, beyond the permitted ones: none, if nothing leaks."""
+        return (self.found_in(haystack) | self.pieces_in(haystack)) - permitted
 
     def _plainly_in(self, view: bytes) -> Iterator[str]:
         for match in self._pattern.finditer(view):
@@ -66,6 +88,19 @@ class Needles:
                 for spelling in (longest[:end], longest[:end][::-1]):
                     if spelling in self._texts:
                         yield self._texts[spelling]
+
+
+def _pieces(texts: Mapping[bytes, str]) -> Mapping[bytes, str]:
+    """Every part of a text by which it is told from all others, both ways round; instants share all of theirs."""
+    owner: dict[bytes, str | None] = {}
+    for needle, text in texts.items():
+        if _INSTANT.fullmatch(text):
+            continue
+        for spelling in (needle, needle[::-1]):
+            for place in range(len(spelling) - PIECE_LENGTH + 1):
+                piece = spelling[place : place + PIECE_LENGTH]
+                owner[piece] = text if owner.get(piece, text) == text else None
+    return {piece: text for piece, text in owner.items() if text is not None}
 
 
 def _branches(tree: Mapping[int, Any]) -> bytes:
@@ -81,9 +116,13 @@ def _branches(tree: Mapping[int, Any]) -> bytes:
 
 def _views(haystack: bytes) -> Iterator[bytes]:
     yield haystack
-    yield unquote_to_bytes(haystack)
-    yield _ESCAPE.sub(lambda match: chr(int(match[1], 16)).encode(errors="replace"), haystack)
-    yield b"\n".join(_decoded(haystack))
+    for view in (
+        unquote_to_bytes(haystack),
+        _ESCAPE.sub(lambda match: chr(int(match[1], 16)).encode(errors="replace"), haystack),
+        b"\n".join(_decoded(haystack)),
+    ):
+        if view != haystack:
+            yield view
 
 
 def _decoded(haystack: bytes) -> Iterator[bytes]:

@@ -1,0 +1,116 @@
+"""The plans of documents, remembered, and what one request's variables make of them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from graphql import FieldNode, GraphQLError, GraphQLField
+from graphql.execution import VariableValues, get_argument_values
+
+from graph.arguments import list_arguments
+from graph.documents import Document
+from graph.plan import Plan, Planner, Root, Step, Unplannable
+from graph.schema import GraphSchema
+from graph.selection import Selection
+from portico.records.errors import BadArgument, CallerError
+from resolvers.criteria import revealed
+from resolvers.pages import ListArguments
+
+CRITERIA_LIMIT = 100
+"""Ways of filtering and ordering that are remembered of one plan."""
+
+Arguments: TypeAlias = ListArguments | CallerError | None
+"""A connection's arguments, or what is wrong with them; None for an edge to one record."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bound:
+    """A plan with one request's arguments, and what they select."""
+
+    plan: Plan
+    roots: Mapping[Root, Mapping[str, Any]]
+    steps: Mapping[Step, Arguments]
+    selection: Selection
+
+
+@dataclass(slots=True)
+class _Remembered:
+    plan: Plan
+    selections: dict[Hashable, Selection] = field(default_factory=dict)
+
+
+class Plans:
+    """Plans by their document's digest, operation and conditions; as many as `capacity` of them."""
+
+    def __init__(self, schema: GraphSchema, *, capacity: int = 500) -> None:
+        self._schema = schema
+        self._capacity = capacity
+        self._known: OrderedDict[Hashable, _Remembered | None] = OrderedDict()
+
+    def of(self, document: Document, variables: VariableValues) -> Bound | None:
+        """The operation as it is to be executed; None where it needs graphql-core.
+
+        Raises `BadArgument` for arguments that validation could not judge: null for a variable of a default.
+        """
+        remembered = self._remembered(document, variables)
+        return None if remembered is None else _bound(remembered, variables)
+
+    def _remembered(self, document: Document, variables: VariableValues) -> _Remembered | None:
+        conditions = tuple(variables.coerced.get(name) is True for name in document.conditions)
+        key = (document.digest, document.name, conditions)
+        if key not in self._known:
+            try:
+                plan = Planner(self._schema, document.node, variables).plan(document.operation)
+                self._known[key] = _Remembered(plan)
+            except Unplannable:
+                self._known[key] = None
+            if len(self._known) > self._capacity:
+                self._known.popitem(last=False)
+        self._known.move_to_end(key)
+        return self._known[key]
+
+
+def _bound(remembered: _Remembered, variables: VariableValues) -> Bound:
+    plan = remembered.plan
+    roots = {root: _values(root.definition, root.node, variables) for root in plan.roots if isinstance(root, Root)}
+    steps = {step: _arguments(step, variables) for objects in plan.objects for step in objects.steps}
+    return Bound(plan, roots, steps, _selection(remembered, steps))
+
+
+def _values(definition: GraphQLField, node: FieldNode, variables: VariableValues) -> Mapping[str, Any]:
+    try:
+        return get_argument_values(definition, node, variables)
+    except GraphQLError:
+        raise BadArgument(f"An argument of {node.name.value} does not have a value of its type.") from None
+
+
+def _arguments(step: Step, variables: VariableValues) -> Arguments:
+    values = _values(step.definition, step.node, variables)
+    if not step.edge.many:
+        return None
+    try:
+        return list_arguments(values)
+    except BadArgument as error:
+        return error
+
+
+def _selection(remembered: _Remembered, steps: Mapping[Step, Arguments]) -> Selection:
+    """What the plan selects, and what these arguments judge."""
+    judged = frozenset(
+        (step.edge.target, revealed(step.edge.target, arguments.conditions, arguments.ordering))
+        for step, arguments in steps.items()
+        if isinstance(arguments, ListArguments)
+    )
+    selection = remembered.selections.get(judged)
+    if selection is None:
+        criteria: dict[str, set[str]] = {}
+        for target, attributes in judged:
+            criteria.setdefault(target.value, set()).update(attributes)
+        selection = Selection(dict(remembered.plan.fields), criteria)
+        if len(remembered.selections) >= CRITERIA_LIMIT:
+            remembered.selections.clear()
+        remembered.selections[judged] = selection
+    return selection

@@ -1,0 +1,123 @@
+"""What one decision says of each coordinate: released, masked or withheld, and what must hold or be said besides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from portico.access.engine import Verdict
+from portico.access.masks import Mask
+from portico.access.step_up import StepUp
+from portico.access.tags import Coordinate
+
+
+class Effect(StrEnum):
+    """What happens to a value. Anything else is a denial."""
+
+    ALLOW = "allow"
+    MASK = "mask"
+    DENY = "deny"
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """The effect on one coordinate: which mask, why not, and what a release asks of the caller's authentication."""
+
+    effect: Effect
+    mask: Mask | None = None
+    reason: str | None = None
+    step_up: StepUp | None = None
+
+
+ALLOW = Ruling(Effect.ALLOW)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decision:
+    """What the policies decided about one class. Equal only to itself."""
+
+    visible: bool
+    decision_id: str
+    revision: str
+    allow: frozenset[str] = frozenset()
+    mask: Mapping[str, Mask] = field(default_factory=dict)
+    deny: Mapping[str, str] = field(default_factory=dict)
+    overrides: Mapping[str, Ruling] = field(default_factory=dict)
+    refuse: Mapping[str, str] = field(default_factory=dict)
+    """Tags that no override lifts."""
+    step_up: Mapping[str, StepUp] = field(default_factory=dict)
+    """By tag and by coordinate; a coordinate's is asked for besides its tag's."""
+    notices: Mapping[str, str] = field(default_factory=dict)
+    """Texts to be said to whoever is given anything, by code."""
+
+    def ruling(self, coordinate: Coordinate) -> Ruling:
+        """The effect on a coordinate: its tag's refusal, else its override, else its tag's effect.
+
+        Deny outweighs mask, mask outweighs allow, and silence is deny. What is released may ask for a step-up, which
+        is judged at the moment of release, not here: the clock is no part of a decision.
+        """
+        tag = coordinate.tag
+        if not self.visible:
+            return Ruling(Effect.DENY, reason="not_visible")
+        if tag in self.refuse:
+            return Ruling(Effect.DENY, reason=self.refuse[tag])
+        ruling = self.overrides.get(coordinate.name) or self._of_tag(tag)
+        if not self.step_up or ruling.effect is Effect.DENY:
+            return ruling
+        asked = [one for one in (self.step_up.get(tag), self.step_up.get(coordinate.name)) if one]
+        return replace(ruling, step_up=StepUp.all_of(asked)) if asked else ruling
+
+    def _of_tag(self, tag: str) -> Ruling:
+        if tag in self.deny:
+            return Ruling(Effect.DENY, reason=self.deny[tag])
+        if tag in self.mask:
+            return Ruling(Effect.MASK, mask=self.mask[tag])
+        if tag in self.allow:
+            return ALLOW
+        return Ruling(Effect.DENY, reason="not_permitted")
+
+    def in_full(self, coordinate: Coordinate) -> bool:
+        """Whether a filter or an ordering by this coordinate reveals nothing that a look at it wouldn't.
+
+        Where a step-up is asked for it would, whether it was done or not: nobody is told by the rows that they get.
+        """
+        ruling = self.ruling(coordinate)
+        return ruling.effect is Effect.ALLOW and ruling.step_up is None
+
+
+def decision_of(answer: Mapping[str, Any], verdict: Verdict) -> Decision:
+    """The decision behind a class's answer; a mask or an effect that nobody knows is a denial."""
+    if answer["visible"] is not True:
+        return Decision(visible=False, decision_id=verdict.decision_id, revision=verdict.revision)
+    masks: dict[str, Mask] = {}
+    denials: dict[str, str] = dict(answer["deny"])
+    for tag, name in answer["mask"].items():
+        if name in Mask.__members__.values():
+            masks[tag] = Mask(name)
+        else:
+            denials[tag] = "unknown_mask"
+    return Decision(
+        visible=True,
+        decision_id=verdict.decision_id,
+        revision=verdict.revision,
+        allow=frozenset(answer["allow"]),
+        mask=masks,
+        deny=denials,
+        overrides={name: _override(said) for name, said in answer["overrides"].items()},
+        refuse=dict(answer["refuse"]),
+        step_up={what: StepUp.of(asked) for what, asked in answer["step_up"].items()},
+        notices=dict(answer["notices"]),
+    )
+
+
+def _override(said: Mapping[str, Any]) -> Ruling:
+    match said:
+        case {"effect": "allow"}:
+            return ALLOW
+        case {"effect": "mask", "mask": str() as name} if name in Mask.__members__.values():
+            return Ruling(Effect.MASK, mask=Mask(name))
+        case {"effect": "deny", "reason": str() as reason}:
+            return Ruling(Effect.DENY, reason=reason)
+    return Ruling(Effect.DENY, reason="unknown_effect")

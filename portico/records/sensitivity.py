@@ -1,0 +1,63 @@
+"""How sensitive a record is: its own labels, those that it inherits, and what its patient's age makes of them.
+
+Which codes make which label stands in `sensitivity.toml`, beside this module; connectors apply it on ingest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from portico.records.codesets import CodeSets
+from portico.records.references import RecordType
+from portico.records.types import Record
+from portico.records.values import Coding
+
+NORMAL: Final = "N"
+"""Judged, and nothing restricts it. Alone, or not at all."""
+RESTRICTED: Final = "R"
+MINOR_CONFIDENTIAL: Final = "minor-confidential"
+
+LABELLED: Final = frozenset({RecordType.ENCOUNTER, RecordType.APPOINTMENT, RecordType.CLAIM})
+"""The kinds of record that carry a label each: one without any was never judged."""
+
+UNRESTRICTED: Final = {type_.value: frozenset({NORMAL}) for type_ in LABELLED}
+"""What decisions read of a record, by its type, that no label restricts; of other types nothing at all."""
+
+CONSENTED_BY_MINORS: Final = frozenset({"PSY", "HIV", "SUD", "RPRO"})
+"""Care to which adolescents consent by themselves, so that it is theirs to tell."""
+
+_NONE: Final = frozenset[str]()
+_UNJUDGED: Final = dict.fromkeys(LABELLED, frozenset({RESTRICTED}))
+_JUDGED_NORMAL: Final = frozenset({NORMAL})
+_CODE_SETS: Final = CodeSets.load()
+
+
+def labels_of(codings: Iterable[Coding | None], *, set_by_source: frozenset[str] = _NONE) -> frozenset[str]:
+    """The labels of a record that says these things: those of all codings, and those that its source set.
+
+    `N` alone where something could be judged and nothing restricts; empty where nothing could be judged. A coding
+    without a code, or of a system that has no code set, says nothing.
+    """
+    found = set(set_by_source)
+    for coding in codings:
+        if coding is not None and coding.system and coding.code:
+            found.update(_CODE_SETS.labels_of(coding.system, coding.code) or _NONE)
+    return frozenset(found - _JUDGED_NORMAL if len(found) > 1 else found)
+
+
+def of(
+    record: Record, inherited: frozenset[str], visits: Mapping[str, frozenset[str]], *, adolescent: bool
+) -> frozenset[str]:
+    """All labels that restrict a record: its own, its patient's and its visit's.
+
+    One of a kind that carries labels, and that carries none, was never judged: it is restricted.
+    """
+    labels = record.labels or _UNJUDGED.get(record.type, record.labels)
+    labels |= inherited
+    visit = getattr(record, "visit", None)
+    if visits and visit is not None:
+        labels |= visits.get(visit, frozenset())
+    if adolescent and labels & CONSENTED_BY_MINORS:
+        labels |= {MINOR_CONFIDENTIAL}
+    return labels - _JUDGED_NORMAL
