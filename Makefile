@@ -54,8 +54,9 @@ ci: ## What continuous integration runs: opa, check, test
 	$(MAKE) check
 	$(MAKE) test
 
-bench: $(DEV) ## Measure the guarded server beside two rivals
+bench: $(DEV) ## Measure the guarded server beside two rivals, and deciding by itself
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.decisions
 
 schema: $(DEV) ## Write schema.graphql from the code
 	$(BIN)/python -m portico schema > schema.graphql.new && mv schema.graphql.new schema.graphql

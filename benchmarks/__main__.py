@@ -20,6 +20,8 @@ PATIENTS = int(os.environ.get("BENCH_PATIENTS", "1500"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "4"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 CLIENTS = 8
+LEAST_PATIENTS = 1_200
+"""One table asks for 1,000 patients of one clinic, and not everybody is there."""
 
 LOAD = """query($n: Int!) { patients(first: $n) { edges { node { name { family given } birthDate gender mrn ssn
   encounters { edges { node { status period { start } } } }
@@ -43,6 +45,8 @@ class Measured:
 
 async def main() -> None:
     """Print both tables."""
+    if PATIENTS < LEAST_PATIENTS:
+        raise SystemExit(f"BENCH_PATIENTS must be at least {LEAST_PATIENTS}.")
     print(f"python {platform.python_version()}, {os.cpu_count()} processors, {PATIENTS} patients\n")
     with tempfile.TemporaryDirectory() as folder:
         async with staged(Path(folder), PATIENTS) as stage, aiohttp.ClientSession() as session:

@@ -29,7 +29,7 @@ from portico.records.types import Gender, Patient
 from portico.records.values import HumanName, Provenance
 
 ROOT = Path(__file__).resolve().parent.parent
-ROUNDS = int(os.environ.get("BENCH_ROUNDS", "200"))
+ROUNDS = int(os.environ.get("BENCH_DECISION_ROUNDS", "200"))
 PATIENTS = 100
 FIELDS = 20
 COLD_BUDGET_MS = 5.0

@@ -81,10 +81,12 @@ class _Judged:
     """What those variables may come to, as far as was counted: sizes by operation."""
 
     def sizes(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> Hashable:
-        """All that the number of records of an operation depends on."""
-        values = (variables.get(name) for name in self.sizing)
+        """All that the number of records of an operation depends on.
+
+        Another operation's variable of the same name may be anything; what is no size is not kept.
+        """
         name = operation.name.value if operation.name else None
-        return (name, *((len(value),) if isinstance(value, list | tuple) else value for value in values))
+        return (name, *(_size(variables.get(variable)) for variable in self.sizing))
 
 
 class Documents:
@@ -168,6 +170,12 @@ class Documents:
         if isinstance(coerced, list):
             raise DocumentRefused([_of_variable(error) for error in coerced])
         return coerced
+
+
+def _size(value: object) -> Hashable:
+    if isinstance(value, list | tuple):
+        return (len(value),)
+    return value if isinstance(value, int) else None
 
 
 def _conditions(node: DocumentNode) -> tuple[str, ...]:

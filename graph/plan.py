@@ -16,28 +16,24 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
-    GraphQLError,
     GraphQLField,
-    GraphQLIncludeDirective,
     GraphQLInterfaceType,
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLOutputType,
-    GraphQLSkipDirective,
     InlineFragmentNode,
     OperationDefinitionNode,
     OperationType,
-    SelectionNode,
     SelectionSetNode,
     get_named_type,
 )
-from graphql.execution import VariableValues, get_directive_values
+from graphql.execution import VariableValues
 
 from graph.fields import Kind
 from graph.projection import PartField, Projection, compile_field, compile_projection
 from graph.schema import GraphSchema, is_part, kind_of
-from portico.records.errors import BadArgument
+from graph.selection import included
 from portico.records.references import RecordType
 from resolvers.edges import EDGES, Edge
 
@@ -288,7 +284,7 @@ class Planner:
         spread: set[str],
     ) -> None:
         for node in selections.selections if selections else ():
-            if not self._included(node):
+            if not included(node, self._variables):
                 continue
             match node:
                 case FieldNode():
@@ -308,14 +304,6 @@ class Planner:
         if isinstance(named, GraphQLInterfaceType):
             return self._schema.core.is_sub_type(named, type_)
         return named is type_
-
-    def _included(self, node: SelectionNode) -> bool:
-        try:
-            skip = get_directive_values(GraphQLSkipDirective, node, self._variables)
-            include = get_directive_values(GraphQLIncludeDirective, node, self._variables)
-        except GraphQLError:
-            raise BadArgument("A condition of @skip or @include is neither true nor false.") from None
-        return not (skip and skip["if"] is True) and not (include and include["if"] is False)
 
 
 def _sets(nodes: Sequence[FieldNode]) -> list[SelectionSetNode | None]:

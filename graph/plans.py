@@ -59,7 +59,7 @@ class Plans:
         return None if remembered is None else _bound(remembered, variables)
 
     def _remembered(self, document: Document, variables: VariableValues) -> _Remembered | None:
-        conditions = tuple(variables.coerced.get(name) is True for name in document.conditions)
+        conditions = tuple(_condition(variables.coerced.get(name)) for name in document.conditions)
         key = (document.digest, document.name, conditions)
         if key not in self._known:
             try:
@@ -71,6 +71,11 @@ class Plans:
                 self._known.popitem(last=False)
         self._known.move_to_end(key)
         return self._known[key]
+
+
+def _condition(value: object) -> bool | None:
+    """True, false or neither: what is neither must not find the plan of false."""
+    return value if isinstance(value, bool) else None
 
 
 def _bound(remembered: _Remembered, variables: VariableValues) -> Bound:

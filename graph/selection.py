@@ -118,7 +118,7 @@ class Selector:
 
     def _set(self, selections: SelectionSetNode | None, parent: GraphQLNamedType) -> None:
         for node in selections.selections if selections else ():
-            if not self._included(node):
+            if not included(node, self._variables):
                 continue
             if isinstance(node, FieldNode):
                 self._field(node, parent)
@@ -170,9 +170,12 @@ class Selector:
         named = self._schema.core.type_map[condition]
         return parent if isinstance(parent, GraphQLObjectType) else named
 
-    def _included(self, node: SelectionNode) -> bool:
-        skip = get_directive_values(GraphQLSkipDirective, node, self._variables)
-        if skip and skip["if"] is True:
-            return False
-        include = get_directive_values(GraphQLIncludeDirective, node, self._variables)
-        return not include or include["if"] is not False
+
+def included(node: SelectionNode, variables: VariableValues) -> bool:
+    """Whether `@skip` and `@include` leave a node in. Raises `BadArgument` for a condition that is null."""
+    try:
+        skip = get_directive_values(GraphQLSkipDirective, node, variables)
+        include = get_directive_values(GraphQLIncludeDirective, node, variables)
+    except GraphQLError:
+        raise BadArgument("A condition of @skip or @include is neither true nor false.") from None
+    return not (skip and skip["if"] is True) and not (include and include["if"] is False)

@@ -10,7 +10,7 @@ from typing import Final
 
 from portico.access.commands import Limits
 from portico.access.guard import Released
-from portico.records.consent import Provision
+from portico.records.consent import Consent, Provision
 from portico.records.errors import BadArgument, CommandRefused
 from portico.records.references import PORTICO, By, PatientId, RecordType
 from portico.records.types import Practitioner
@@ -66,6 +66,7 @@ async def record_consent(command: Command, wish: Wish) -> Released | None:
         raise CommandRefused("unknown_patient")
     await _within(command, patient, limits)
     parties = await _parties(command, wish)
+    await _refuse_unseen(command, patient, wish, parties)
     made = await asyncio.shield(_keep(command, patient, wish, parties))
     return await _released(command, patient, made)
 
@@ -120,6 +121,25 @@ async def _within(command: Command, patient: PatientId, limits: Limits) -> None:
     made = [one for one in kept if one.recorded_by == principal.subject and one.recorded_at > since]
     if len(made) >= limits.max_per_day:
         raise CommandRefused("daily_limit")
+
+
+async def _refuse_unseen(command: Command, patient: PatientId, wish: Wish, parties: frozenset[str]) -> None:
+    """Raise `BadArgument` where the caller would not be shown what they made, and so could never take it back.
+
+    A consent is as sensitive as what it speaks of, and nobody is cleared for a label that the policies don't know.
+    """
+    draft = Consent(
+        source=PORTICO,
+        source_id=patient,
+        consent_id="",
+        provision=wish.provision,
+        parties=parties,
+        start=wish.start,
+        end=wish.end,
+    )
+    record = consent(patient, KeptConsent(consent=draft, recorded_at=command.session.now))
+    if not await command.session.admitted(await command.session.cases([record])):
+        raise BadArgument("sensitivities must be labels that are known here.")
 
 
 async def _parties(command: Command, wish: Wish) -> frozenset[str]:

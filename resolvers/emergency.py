@@ -55,13 +55,15 @@ async def break_the_glass(command: Command, emergency: Emergency) -> Released | 
     """Give the caller emergency access to one patient.
 
     The patient is one of whom the caller has an opaque id, which nobody can make up, or whose medical record number
-    and birth date they both know. The EHR is asked for the latter only once the policies have allowed the command.
+    and birth date they both know. The EHR is asked for the latter only once the policies have allowed the command, and
+    for nobody who has no declaration left: a guess that counts for nothing would be free, and its time would tell.
     Whoever is not found costs what somebody who is found does, and counts against the caller.
     """
     patient = None if emergency.patient is None else _patient(command, emergency.patient)
     limits = await command.permit(await command.relationships(patient))
     minutes, reason = _minutes(emergency.minutes, limits), written("reason", emergency.reason, limits)
     if emergency.patient is None:
+        await _refuse_exhausted(command, limits)
         patient = await _patient_at_the_ehr(command, emergency)
         limits = await command.permit(await command.relationships(patient))
     declared = _declaration(command, patient, reason, minutes, limits)
@@ -133,6 +135,14 @@ async def _access(command: Command, name: str) -> EmergencyAccess | None:
     wanted = AccessId("" if id_ is None else id_.value)
     found = await command.stores.emergency.accesses(command.session.caller.principal.tenant, [wanted])
     return found.get(wanted)
+
+
+async def _refuse_exhausted(command: Command, limits: Limits) -> None:
+    principal = command.session.caller.principal
+    if limits.max_per_day is not None and await command.stores.emergency.exhausted(
+        principal.tenant, principal.subject, at=command.session.now, per_day=limits.max_per_day
+    ):
+        raise CommandRefused(Refused.DAILY_LIMIT)
 
 
 async def _patient_at_the_ehr(command: Command, emergency: Emergency) -> PatientId | None:

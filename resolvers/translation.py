@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from portico.records.references import By, PatientId, RecordType
 from portico.records.search import Condition, Op
-from portico.records.types import Location, Practitioner
+from portico.records.types import Location, Practitioner, Record
 from resolvers.session import Session
 
 
@@ -48,17 +48,21 @@ async def _source_patients(session: Session, type_: RecordType, names: Sequence[
 
 
 async def _npis(session: Session, names: Sequence[str]) -> list[str]:
-    keys = _values(session, RecordType.PRACTITIONER, names)
-    found = await session.find(RecordType.PRACTITIONER, By.ID, keys, also=("npi",)) if keys else {}
-    records = [record for matches in found.values() for record in matches]
-    return [record.npi for record in records if isinstance(record, Practitioner) and record.npi]
+    found = await _seen(session, RecordType.PRACTITIONER, names, "npi")
+    return [record.npi for record in found if isinstance(record, Practitioner) and record.npi]
 
 
 async def _sites(session: Session, names: Sequence[str]) -> list[str]:
-    keys = _values(session, RecordType.LOCATION, names)
-    found = await session.find(RecordType.LOCATION, By.ID, keys, also=("site",)) if keys else {}
-    records = [record for matches in found.values() for record in matches]
-    return [record.site for record in records if isinstance(record, Location) and record.site]
+    found = await _seen(session, RecordType.LOCATION, names, "site")
+    return [record.site for record in found if isinstance(record, Location) and record.site]
+
+
+async def _seen(session: Session, type_: RecordType, names: Sequence[str], key: str) -> list[Record]:
+    """The records behind ids, with the key that other sources know them by; one that may not be seen names nothing."""
+    ids = _values(session, type_, names)
+    found = await session.find(type_, By.ID, ids, also=(key,)) if ids else {}
+    cases = await session.cases([record for matches in found.values() for record in matches])
+    return [case.record for case in await session.admitted(cases)]
 
 
 def _values(session: Session, type_: RecordType, names: Sequence[str]) -> list[str]:

@@ -95,10 +95,11 @@ class _Admitted(AbstractResolver):
 
 
 def _is_literal(host: str) -> bool:
-    for family in (socket.AF_INET, socket.AF_INET6):
-        try:
-            socket.inet_pton(family, host)
-        except OSError:
-            continue
+    """Whether a host is an address, about which no resolver is asked: no name has a colon, some addresses a zone."""
+    if ":" in host:
         return True
-    return False
+    try:
+        socket.inet_pton(socket.AF_INET, host)
+    except OSError:
+        return False
+    return True

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from random import SystemRandom
 from typing import Any, Final
 
 import aiohttp
@@ -31,6 +32,9 @@ _ROOT: Final = Path(__file__).resolve().parents[2]
 _READY_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.05
 _OK: Final = 200
+_NEVER_PICKED: Final = range(16_384, 32_768)
+"""Ports that an operating system gives to nobody who asks for any (Linux picks from 32,768 on, others higher)."""
+_PORTS_TRIED: Final = 100
 
 
 async def run(state: State, *, data: Path | None, say: Callable[[str], None]) -> None:
@@ -169,13 +173,32 @@ class _Performance:
 
 
 def _address() -> tuple[str, int]:
-    """Where the server will listen. Raises `DemoFailed` where somebody else does."""
+    """Where the server will listen; for port 0, wherever is free. Raises `DemoFailed` where somebody else does."""
     host, port = os.environ.get("PORTICO_HOST", "127.0.0.1"), int(os.environ.get("PORTICO_PORT", "8000"))
+    if port == 0:
+        return host, free_port(host)
+    if not _is_free(host, port):
+        raise DemoFailed(f"port {port} of {host} is not free; set PORTICO_PORT to another one")
+    return host, port
+
+
+def free_port(host: str) -> int:
+    """A port to listen on in a while. Raises `DemoFailed` where none is found.
+
+    One that the system picked would be back among those that it picks for the next connection to anywhere.
+    """
+    for port in SystemRandom().sample(_NEVER_PICKED, _PORTS_TRIED):
+        if _is_free(host, port):
+            return port
+    raise DemoFailed(f"no port of {host} is free; set PORTICO_PORT to one that is")
+
+
+def _is_free(host: str, port: int) -> bool:
     try:
-        with socket.create_server((host, port)) as free:
-            return host, int(free.getsockname()[1])
+        with socket.create_server((host, port)):
+            return True
     except OSError:
-        raise DemoFailed(f"port {port} of {host} is not free; set PORTICO_PORT to another one") from None
+        return False
 
 
 async def _ready(url: str, server: Child) -> None:

@@ -124,6 +124,9 @@ class EmergencyAccesses(Protocol[Entry_contra]):
         It is the same one whether the patient is known or not.
         """
 
+    async def exhausted(self, tenant: Tenant, subject: str, *, at: datetime, per_day: int) -> bool:
+        """Whether a declaration at this instant would meet the daily limit; `declare` judges it again. One query."""
+
     async def end(
         self, tenant: Tenant, access: AccessId, *, by: str, at: datetime, entry: Entry_contra
     ) -> EmergencyAccess | Refused:

@@ -1,6 +1,13 @@
 -- name: declare
 select portico.declare_emergency($1, $2::uuid, $3, $4::text[], $5::uuid, $6, $7, $8, $9, $10, $11) as outcome
 
+-- name: exhausted
+-- $1 tenant, $2 subject, $3 since when, $4 how many a day; as `declare` counts
+select (select count(*) from portico.emergency_access
+         where tenant = $1 and subject = $2 and started_at > $3) >= $4::bigint
+    or (select count(*) from portico.emergency_miss
+         where tenant = $1 and subject = $2 and missed_at > $3) >= $4::bigint as exhausted
+
 -- name: end
 -- $1 tenant, $2 access, $3 by whom, $4 instant, $5 audit entry
 with ended as (

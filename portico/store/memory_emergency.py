@@ -85,7 +85,7 @@ class MemoryEmergencyAccesses(Generic[Entry]):
         known = self._accesses.get((new.tenant, new.id))
         if known is not None:
             return known
-        if new.per_day is not None and self._most_of_a_day(new) >= new.per_day:
+        if new.per_day is not None and await self.exhausted(new.tenant, new.subject, at=new.at, per_day=new.per_day):
             return Refused.DAILY_LIMIT
         if new.patient is None or not self._knows(new.tenant, new.patient):
             self._misses.append((new.tenant, new.subject, new.at))
@@ -104,16 +104,16 @@ class MemoryEmergencyAccesses(Generic[Entry]):
         self._accesses[new.tenant, new.id] = access
         return access
 
-    def _most_of_a_day(self, new: Declaration) -> int:
-        """How often the principal has declared an emergency within a day, or tried in vain, whichever was more."""
-        since = new.at - DAY
+    async def exhausted(self, tenant: Tenant, subject: str, *, at: datetime, per_day: int) -> bool:
+        """See `EmergencyAccesses.exhausted`."""
+        since = at - DAY
         declared = [
             access
-            for (tenant, _), access in self._accesses.items()
-            if tenant == new.tenant and access.subject == new.subject and access.started_at > since
+            for (of, _), access in self._accesses.items()
+            if of == tenant and access.subject == subject and access.started_at > since
         ]
-        missed = [at for tenant, subject, at in self._misses if (tenant, subject) == (new.tenant, new.subject)]
-        return max(len(declared), sum(at > since for at in missed))
+        missed = [when for of, by, when in self._misses if (of, by) == (tenant, subject) and when > since]
+        return max(len(declared), len(missed)) >= per_day
 
     async def end(
         self, tenant: Tenant, access: AccessId, *, by: str, at: datetime, entry: Entry

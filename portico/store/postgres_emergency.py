@@ -11,7 +11,7 @@ from portico.records.errors import AuditUnavailable
 from portico.records.references import PatientId, Tenant, is_patient_id
 from portico.records.types import EmergencyVerdict
 from portico.store.database import Database, unsafe_message
-from portico.store.emergency import AccessId, Declaration, EmergencyAccess, Place, Recordable, Refused
+from portico.store.emergency import DAY, AccessId, Declaration, EmergencyAccess, Place, Recordable, Refused
 from portico.store.queries import load_queries
 
 _SQL = load_queries("portico.store", "emergency.sql")
@@ -39,6 +39,11 @@ class PostgresEmergencyAccesses:
         if rows[0]["outcome"] != _DECLARED:
             return Refused(rows[0]["outcome"])
         return (await self.accesses(new.tenant, [new.id]))[new.id]
+
+    async def exhausted(self, tenant: Tenant, subject: str, *, at: datetime, per_day: int) -> bool:
+        """See `EmergencyAccesses.exhausted`."""
+        (row,) = await self._database.fetch(_SQL["exhausted"], tenant, subject, at - DAY, per_day)
+        return bool(row["exhausted"])
 
     async def end(
         self, tenant: Tenant, access: AccessId, *, by: str, at: datetime, entry: Recordable

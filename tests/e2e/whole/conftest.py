@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from portico.access.embedded import EmbeddedConfig, EmbeddedEngine
+from portico.demo.stage import free_port
 from portico.demo.state import State
 from sandbox.identity.personas import Persona, personas
 from sandbox.population import storage
@@ -39,8 +39,7 @@ def policies(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def metrics_url() -> str:
     """Where the demo's metrics are to be listened to."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return f"http://127.0.0.1:{free.getsockname()[1]}/metrics"
+    return f"http://127.0.0.1:{free_port('127.0.0.1')}/metrics"
 
 
 @pytest.fixture(scope="session")

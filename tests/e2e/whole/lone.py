@@ -21,6 +21,7 @@ import asyncpg
 from portico.demo import leash
 from portico.demo.cluster import Cluster
 from portico.demo.guardianships import grant
+from portico.demo.stage import free_port
 from sandbox.population.model import Population
 from tests.e2e.whole.stage import (
     POLL_SECONDS,
@@ -53,8 +54,7 @@ class LoneServer(Server):
     async def start(cls, demo: Demo, folder: Path, policies: Path, main: Population) -> LoneServer:
         """The server, ready and told of the guardianships."""
         cluster = Cluster.prepare(folder / "postgres")
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port("127.0.0.1")
         issuer = demo.running.identity_url
         settings = {
             "port": str(port),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from sandbox.identity.personas import Persona
 from sandbox.population.model import Population
 from tests.e2e.whole.rights import Rights
 from tests.e2e.whole.walk import Walk
@@ -14,7 +15,7 @@ from tests.oracles.leak import Needles, telling
 
 PERSONAS = (
     "patient", "guardian", "physician", "front-desk", "biller",
-    "researcher", "auditor", "operator", "website", "other-clinic",
+    "researcher", "auditor", "privacy-officer", "operator", "website", "other-clinic",
 )  # fmt: skip
 TENANTS = {"other-clinic": "harbor"}
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -70,11 +71,15 @@ def test_the_walk_misses_nothing_that_its_reader_has_a_right_to(
     assert (rights[persona].texts & own.keys()) - read == set()
 
 
+def test_every_persona_walks(cast: Mapping[str, Persona]) -> None:
+    assert set(PERSONAS) == cast.keys()
+
+
 def test_personas_without_patients_have_a_right_to_no_canary(
     rights: Mapping[str, Rights], canaries: Mapping[str, frozenset[str]]
 ) -> None:
     without = {name for name, right in rights.items() if not right.texts & canaries.keys()}
-    assert without == {"auditor", "operator", "website"}
+    assert without == {"auditor", "privacy-officer", "operator", "website"}
 
 
 def test_no_walk_met_an_error_other_than_a_denial(walks: Mapping[str, Walk]) -> None:

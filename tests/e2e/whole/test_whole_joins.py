@@ -12,11 +12,18 @@ from sandbox.identity.personas import Persona, personas
 from sandbox.population import storage
 from sandbox.population.model import Person, Population
 from sandbox.population.planted import Planted
+from tests.contract.truth import billing_truth, ehr_truth, scheduling_truth
 from tests.e2e.whole.stage import ROOT, Demo, Json, start
+from tests.house import BILLING, EHR, SCHEDULING
 from tests.spec.served_world import UNLINKED
+from tests.spec.told import JUDGED
 
 EXAMPLE = ROOT / "sandbox/population/synthea/example.json"
 BUNDLED_FAMILY = "Exemplar"
+CLEARED = {"N", "R"}
+"""The biller's labels."""
+REFUSING = {Planted.REFUSING_CLINIC, Planted.SELF_PAYER, Planted.OPTING_IN}
+"""Whose consents keep everything of theirs from the biller."""
 
 PEOPLE = """query ($after: String, $filter: PatientFilter) { patients(first: 10, after: $after, filter: $filter) {
   edges { node { mrn name { family given } birthDate
@@ -50,19 +57,30 @@ class Joined:
     """Every claim with the appointment and the encounter that it is for."""
 
 
+def _sensitive(population: Population) -> frozenset[str]:
+    """The ids of visits and claims that their own labels restrict, or those of the visit that they hang off."""
+    ehr = ehr_truth(population, EHR)
+    visits = {one.visit for one in ehr.sensitive_visits}
+    others = (scheduling_truth(population, SCHEDULING), billing_truth(population, BILLING))
+    records = [record for truth in (ehr, *others) for record in truth.records if record.type in JUDGED]
+    restricted = (one for one in records if one.labels - CLEARED or getattr(one, "visit", None) in visits)
+    return frozenset(one.id.value for one in restricted)
+
+
 def _truth(person: Person, population: Population) -> Joined:
-    """What the population says, as far as the sources' ideas of who is who can be trusted."""
+    """What the population says that isn't sensitive, as far as the sources' ideas of who is who can be trusted."""
     booked = person.scheduling is not None and ("scheduling", person.key) not in UNLINKED
     billed = person.billing is not None and ("billing", person.key) not in UNLINKED
+    sensitive = _sensitive(population)
     visits: dict[str, Met] = {}
     for visit in population.visits:
-        if visit.person != person.key or visit.labels:
+        if visit.person != person.key:
             continue
         known = visits.get(visit.number, Met(None, None, frozenset()))
         visits[visit.number] = Met(
-            known.appointment or (visit.appointment_id if booked else None),
-            known.encounter or visit.encounter_id,
-            known.claims | ({visit.claim.number} if visit.claim and billed else set()),
+            known.appointment or (visit.appointment_id if booked and visit.appointment_id not in sensitive else None),
+            known.encounter or (visit.encounter_id if visit.encounter_id not in sensitive else None),
+            known.claims | ({visit.claim.number} - sensitive if visit.claim and billed else set()),
         )
     return Joined(
         members=frozenset(coverage.member_id for coverage in person.coverages),
@@ -106,10 +124,10 @@ def _everybody(demo: Demo, persona: str) -> Iterator[Json]:
 
 
 def _seen_by_biller(population: Population, biller: Persona) -> list[Person]:
-    """Everyone of the biller's own organization who is not sensitive as a whole."""
+    """Everyone of the biller's own organization who is not sensitive as a whole, and didn't say no to it."""
     employers = {one.ehr_id: one.key for one in population.organizations}
-    own = employers[biller.organization or ""]
-    return [one for one in population.people if one.ehr_id and one.organization == own and not one.labels]
+    own = [one for one in population.people if one.organization == employers[biller.organization or ""]]
+    return [one for one in own if one.ehr_id and not one.replaced_by and not one.labels and one.key not in REFUSING]
 
 
 def _is_whole(met: Met) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from graph.cost import Budgets
 from tests.e2e.whole.stage import Reply, Server
 from tests.spec.served_world import SchemaText
 
@@ -16,12 +17,15 @@ LISTS = {
     "claims": "Claim",
     "slots": "Slot",
     "practitioners": "Practitioner",
+    "emergencyAccesses": "EmergencyAccess",
 }
 SINGLES = {"patient": "Patient", "appointment": "Appointment", "claim": "Claim", "practitioner": "Practitioner"}
-AT_ONCE = {"Patient": 40}
-"""Ids of one request, so that all that their lists could hold stays within what a request may cost."""
-AT_ONCE_OTHERWISE = 100
+AT_ONCE = 100
+NODES_AT_ONCE = Budgets().nodes
+"""What a request may cost: the ids asked for, each with all that its lists could hold."""
 ROOTS_AT_ONCE = 10
+IN_A_LIST = 40
+"""Rows asked for of each list of a thing."""
 ENOUGH = {"Slot": 50}
 PAGES = {"Slot": 2}
 """Of what is nobody's, some are as good as all."""
@@ -54,7 +58,7 @@ class Walk:
         """Everything of the things with these ids, by `nodes` and then some of them by every other way in."""
         wanted = sorted(ids)[: ENOUGH.get(type_)]
         rows: list[Any] = []
-        for some in _batches(wanted, AT_ONCE.get(type_, AT_ONCE_OTHERWISE)):
+        for some in _batches(wanted, self._at_once(type_)):
             query = f"query ($ids: [ID!]!) {{ nodes(ids: $ids) {{ {self._all_of(type_)} }} }}"
             rows += self.ask(query, ids=some)["nodes"] or []
         ways = ["node", *(name for name, target in SINGLES.items() if target == type_)]
@@ -66,6 +70,10 @@ class Walk:
             names = " ".join(f'a{place}: {way}(id: "{one}") {{ __typename id }}' for place, one in enumerate(some))
             if names:
                 self.ask(f"{{ {names} }}")
+        if type_ == "Patient":
+            for one in wanted[:ROOTS_AT_ONCE]:
+                shown = f"edges {{ cursor node {{ {self.text.selection('Access')} }} }}"
+                self.ask(f"query ($id: ID!) {{ accesses(patient: $id, first: 100) {{ {shown} }} }}", id=one)
         return rows
 
     def ask(self, query: str, **variables: Any) -> Mapping[str, Any]:
@@ -73,15 +81,28 @@ class Walk:
         reply = self.server.reply(self.token, query, variables)
         self.replies.append(reply)
         assert reply.status == 200, reply.body
+        assert "data" in reply.json(), reply.body
         data: Mapping[str, Any] = reply.json()["data"] or {}
         self._note(data)
         return data
 
     def _all_of(self, type_: str) -> str:
-        """Everything of a type; members of a care team have no id, so they are shown in full where they stand."""
-        members = f"careTeam(first: 40) {{ edges {{ node {{ {self.text.selection('CareTeamMember')} }} }} }}"
-        shown = self.text.selection(type_).replace("careTeam(first: 40) { edges { node { __typename } } }", members)
+        """Everything of a type; what has no id to ask for it by is shown in full where it stands."""
+        shown = self.text.selection(type_)
+        for name in self._lists(type_):
+            target = self.text.target(type_, name) or ""
+            if "id" not in self.text.fields(target):
+                rows = f"{name}(first: {IN_A_LIST}) {{ edges {{ node {{ %s }} }} }}"
+                assert rows % "__typename" in shown
+                shown = shown.replace(rows % "__typename", rows % self.text.selection(target))
         return f"... on {type_} {{ {shown} }}"
+
+    def _lists(self, type_: str) -> list[str]:
+        return [name for name in self.text.edges(type_) if self.text.many(type_, name)]
+
+    def _at_once(self, type_: str) -> int:
+        """How many ids one request may ask for everything of."""
+        return min(AT_ONCE, NODES_AT_ONCE // (1 + IN_A_LIST * len(self._lists(type_))))
 
     def _list(self, root: str, type_: str) -> None:
         after = None

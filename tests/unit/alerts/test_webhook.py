@@ -113,7 +113,7 @@ async def test_nobody_listening_is_a_failure_like_any_other() -> None:
     assert await reason(gone) == "unreachable"
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "[::1%1]", "[::ffff:127.0.0.1%1]"])
 async def test_a_private_address_is_not_called_unless_it_is_allowed(host: str) -> None:
     ear = Ear()
     async with serving(ear.app) as url:

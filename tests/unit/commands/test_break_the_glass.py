@@ -87,6 +87,22 @@ async def test_the_ehr_is_not_asked_for_anybody_before_the_policies_allow_the_co
     assert glass.house.asked() == []
 
 
+async def test_once_the_day_is_spent_a_right_guess_and_a_wrong_one_are_the_same(glass: Glass) -> None:
+    """Otherwise numbers and birth dates could be tried for nothing, and how long each took would tell."""
+    person = next(one for one in glass.house.populations["riverbend"].people if one.key == "stranger")
+    right = {"mrn": person.mrn, "birthDate": str(person.birth_date)}
+    for number in range(5):
+        missed = await glass.broken(patient=None, mrn=f"MRN-NONE-{number}", birthDate="1950-01-01")
+        assert refusal(missed)["reason"] == "unknown_patient"
+    glass.house.asked()
+
+    answers = [await glass.broken(patient=None, **named) for named in (right, right | {"mrn": "MRN-NONE"})]
+    assert [refusal(answer)["reason"] for answer in answers] == ["daily_limit"] * 2
+    assert glass.house.asked() == []
+    calls = [answer["extensions"]["portico"]["policy"]["calls"] for answer in answers]
+    assert calls[0] == calls[1]
+
+
 async def test_a_failing_ehr_is_told_and_gives_nothing(glass: Glass) -> None:
     ehr = next(iter(glass.house.sources[RIVERBEND].values()))
     ehr.failure = SourceUnavailable("ehr")

@@ -140,6 +140,25 @@ async def test_a_consent_that_never_was_can_not_be_revoked(glass: Glass, name: s
     assert refusal(await revoke(glass, name))["reason"] == "no_relationship"
 
 
+@pytest.mark.parametrize("sensitivities", [["hiv"], ["HIV", "everything"]])
+async def test_a_consent_that_could_not_be_seen_again_is_not_made(glass: Glass, sensitivities: list[str]) -> None:
+    """A label that nobody knows denies everything, and nobody is cleared for it: it could never be revoked."""
+    before = await mine(glass)
+    answer = await record(glass, sensitivities=sensitivities)
+
+    assert refusal(answer)["code"] == "BAD_ARGUMENT"
+    assert await mine(glass) == before
+    assert await treated(glass)
+
+
+async def test_a_consent_with_other_unknown_words_can_be_taken_back(glass: Glass) -> None:
+    answer = await record(glass, roles=["doctor"], purposes=["treatment"])
+    assert not await treated(glass)
+
+    await revoke(glass, answer["data"]["recordConsent"]["id"])
+    assert await treated(glass)
+
+
 async def test_a_revocation_may_be_repeated_and_the_first_one_stays(glass: Glass) -> None:
     made = (await record(glass))["data"]["recordConsent"]["id"]
     first = (await revoke(glass, made))["data"]["revokeConsent"]

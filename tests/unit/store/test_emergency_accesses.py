@@ -188,6 +188,21 @@ async def test_guesses_at_patients_are_borne_as_often_as_emergencies(world: Worl
     await world.declared(at=NOW + timedelta(hours=24, minutes=1))
 
 
+@pytest.mark.parametrize("patient", [ADA, None])
+async def test_a_limit_is_known_before_the_declaration_that_meets_it(world: World, patient: PatientId | None) -> None:
+    async def exhausted(tenant: Tenant = RIVERBEND, subject: str = DOCTOR, at: datetime = NOW) -> bool:
+        return await world.accesses.exhausted(tenant, subject, at=at, per_day=2)
+
+    for _ in range(2):
+        assert not await exhausted()
+        await world.declare(patient)
+
+    assert await exhausted()
+    assert await exhausted(at=NOW + timedelta(hours=23, minutes=59))
+    assert not await exhausted(at=NOW + timedelta(hours=24))
+    assert (await exhausted(HARBOR), await exhausted(subject="usr-other")) == (False, False)
+
+
 async def test_without_a_limit_any_number_may_be_declared(world: World) -> None:
     for _ in range(5):
         await world.declared(per_day=None)
