@@ -64,10 +64,13 @@ def _answers(rule: Rule, input_: Mapping[str, Any], answer: Mapping[str, Any]) -
 
 
 def _unambiguous(of_class: Mapping[str, Any]) -> bool:
-    """A tag has at most one effect, and an override what belongs to its effect."""
-    effects = [*of_class["allow"], *of_class["mask"], *of_class["deny"], *of_class.get("refuse", ())]
-    return len(effects) == len(set(effects)) and all(
-        override.keys() == _OVERRIDES[override["effect"]] for override in of_class["overrides"].values()
+    """A tag has at most one effect, what is refused is not released, and an override has what belongs to its effect."""
+    released = [*of_class["allow"], *of_class["mask"]]
+    effects = [*released, *of_class["deny"]]
+    return (
+        len(effects) == len(set(effects))
+        and not set(released) & set(of_class.get("refuse", ()))
+        and all(override.keys() == _OVERRIDES[override["effect"]] for override in of_class["overrides"].values())
     )
 
 

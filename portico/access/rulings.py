@@ -46,25 +46,28 @@ class Decision:
     deny: Mapping[str, str] = field(default_factory=dict)
     overrides: Mapping[str, Ruling] = field(default_factory=dict)
     refuse: Mapping[str, str] = field(default_factory=dict)
-    """Tags that no override lifts."""
+    """Tags of which nothing is released; what is denied anyway is denied for its own reason."""
     step_up: Mapping[str, StepUp] = field(default_factory=dict)
     """By tag and by coordinate; a coordinate's is asked for besides its tag's."""
     notices: Mapping[str, str] = field(default_factory=dict)
     """Texts to be said to whoever is given anything, by code."""
 
     def ruling(self, coordinate: Coordinate) -> Ruling:
-        """The effect on a coordinate: its tag's refusal, else its override, else its tag's effect.
+        """The effect on a coordinate: its override, else its tag's effect; of a refused tag nothing is released.
 
         Deny outweighs mask, mask outweighs allow, and silence is deny. What is released may ask for a step-up, which
-        is judged at the moment of release, not here: the clock is no part of a decision.
+        is judged at the moment of release, not here: the clock is no part of a decision. What is denied anyway never
+        says that it is refused besides, for that tells what the patient said.
         """
         tag = coordinate.tag
         if not self.visible:
             return Ruling(Effect.DENY, reason="not_visible")
+        ruling = self.overrides.get(coordinate.name) or self._of_tag(tag)
+        if ruling.effect is Effect.DENY:
+            return ruling
         if tag in self.refuse:
             return Ruling(Effect.DENY, reason=self.refuse[tag])
-        ruling = self.overrides.get(coordinate.name) or self._of_tag(tag)
-        if not self.step_up or ruling.effect is Effect.DENY:
+        if not self.step_up:
             return ruling
         asked = [one for one in (self.step_up.get(tag), self.step_up.get(coordinate.name)) if one]
         return replace(ruling, step_up=StepUp.all_of(asked)) if asked else ruling
@@ -76,7 +79,7 @@ class Decision:
             return Ruling(Effect.MASK, mask=self.mask[tag])
         if tag in self.allow:
             return ALLOW
-        return Ruling(Effect.DENY, reason="not_permitted")
+        return Ruling(Effect.DENY, reason=self.refuse.get(tag, "not_permitted"))
 
     def in_full(self, coordinate: Coordinate) -> bool:
         """Whether a filter or an ordering by this coordinate reveals nothing that a look at it wouldn't.

@@ -65,7 +65,10 @@ def provisions(*kinds: str) -> st.SearchStrategy[dict[str, Any]]:
 
 
 CONSENT = st.lists(
-    provisions("permit", "permit", "deny", "opt_in"), max_size=4, unique_by=lambda one: json.dumps(one, sort_keys=True)
+    provisions("permit", "permit", "deny", "opt_in"),
+    max_size=4,
+    # Two that say the same in another order are one: what is asked is a set.
+    unique_by=lambda one: json.dumps({part: sorted(words) for part, words in one.items()}, sort_keys=True),
 )
 CLASSES = st.fixed_dictionaries(
     {

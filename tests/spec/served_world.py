@@ -307,9 +307,10 @@ def _provision(one: Provision) -> dict[str, Any]:
 
 
 def _effect(answer: Mapping[str, Any], coordinate: str, tag: str) -> Effect:
-    if tag in answer.get("refuse", {}):
-        return Effect(f"deny {answer['refuse'][tag]}")
-    override = answer["overrides"].get(coordinate)
+    override, refused = answer["overrides"].get(coordinate), answer.get("refuse", {}).get(tag)
+    denied = tag in answer["deny"] if override is None else override["effect"] == "deny"
+    if refused and not denied:
+        return Effect(f"deny {refused}")
     if override is not None:
         return Effect(" ".join([override["effect"], *([override.get("mask") or override.get("reason") or ""])]).strip())
     if tag in answer["deny"]:

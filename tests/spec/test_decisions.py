@@ -5,7 +5,8 @@ allowed, masked, refused by the patient and denied, or why they stay hidden; and
 
 `deny: the rest` is every other tag, as more than the purpose needs. `same as` is the answer of the record with that
 title. What a patient said is written `permit: everything` or `deny: [CLINICAL]`, narrowed by `for` (purposes), `to`
-(roles) and `about` (labels of the records); what they refuse is withheld whatever `fields` say.
+(roles) and `about` (labels of the records); what they refuse is withheld whatever `fields` say, and some of it is
+`denied besides`.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def _expected(table: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, 
 def _shown(record: Mapping[str, Any]) -> dict[str, Any]:
     mask, refused, deny = record.get("mask", {}), record.get("refused", []), record.get("deny", {})
     if deny == "the rest":
-        said = {*record["allow"], *mask, *refused}
+        said = {*record["allow"], *mask, *refused} - {*record.get("denied besides", [])}
         deny = {tag.value: "minimum_necessary" for tag in Tag if tag not in said}
     return {
         "visible": True,

@@ -116,30 +116,29 @@ notices(labels) := {notice: vocabulary.notices[notice] |
 # METADATA
 # title: Released
 # description: >-
-#   The union of the grants in these places, tag by tag, without what the patient has not consented to; a tag that one
-#   grant allows and another masks is allowed.
+#   The union of the grants in these places, tag by tag; a tag that one grant allows and another masks is allowed. What
+#   the patient has not consented to is refused besides. What nobody in these places is given is denied as ever, so that
+#   a reason never tells what the patient said.
 released(type, places, withheld, said) := {
 	"visible": true,
 	"notices": said,
-	"allow": allowed,
-	"mask": masked,
+	"allow": allowed - withheld,
+	"mask": {tag: mask | some tag, mask in masked; not tag in withheld},
 	"deny": {tag: tag_refusal(tag, proposed) |
 		some tag, _ in vocabulary.tags
 		not tag in allowed
 		not masked[tag]
-		not tag in withheld
 	},
 	"overrides": {coordinate: strictest(coordinate, covered) | some coordinate in exceptions(type, covered)},
 	"refuse": {tag: "not_consented" | some tag in withheld},
 	"step_up": step_ups(type, covered),
 } if {
 	covered := {grant | some place in places; grant := grants.held[place]}
-	allowed := {tag | some grant in covered; some tag in grant.allow} - withheld
+	allowed := {tag | some grant in covered; some tag in grant.allow}
 	proposed := {tag: masks |
 		some grant in covered
 		some tag, _ in grants.masks(grant)
 		not tag in allowed
-		not tag in withheld
 		masks := {mask | some other in covered; mask := grants.masks(other)[tag]}
 	}
 	masked := {tag: mask | some tag, masks in proposed; count(masks) == 1; some mask in masks}

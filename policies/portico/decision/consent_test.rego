@@ -55,6 +55,12 @@ test_a_denial_that_names_tags_refuses_them_whatever_else_is_said if {
 	answer.overrides == {"Patient.ssn": {"effect": "allow"}}
 }
 
+test_what_nobody_is_given_is_denied_as_if_nothing_were_said if {
+	answer := after([says("deny", {"tags": ["FINANCIAL"]})])
+	answer.refuse == {"FINANCIAL": "not_consented"}
+	answer.deny == after([says("permit", {})]).deny
+}
+
 test_a_denial_of_what_tells_that_the_record_exists_hides_it if {
 	after([says("deny", {"tags": ["PUBLIC"]})]) == hidden("consent_denied")
 }

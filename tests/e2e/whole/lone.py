@@ -29,11 +29,11 @@ from tests.e2e.whole.stage import (
     START_SECONDS,
     STOP_SECONDS,
     Demo,
-    Json,
     Server,
     environment,
     until,
 )
+from tests.oracles.reply import Json
 
 OWNER_PASSWORD = "of-the-owner"
 APPLICATION_PASSWORD = "of-the-application"

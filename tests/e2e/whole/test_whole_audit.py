@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from tests.e2e.whole.lone import LoneServer
-from tests.e2e.whole.stage import Json, until
+from tests.e2e.whole.stage import until
+from tests.oracles.reply import Json
 
 CLOSED = {"AUDIT_UNAVAILABLE", "STORE_UNAVAILABLE"}
 READERS = 6

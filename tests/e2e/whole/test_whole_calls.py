@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from tests.e2e.whole.rights import Rights
-from tests.e2e.whole.stage import Demo, Json
+from tests.e2e.whole.stage import Demo
 from tests.e2e.whole.walk import Walk
+from tests.oracles.reply import Json
 from tests.spec.served_world import SchemaText
 
 ASKING = ("front-desk", "biller", "researcher", "website")

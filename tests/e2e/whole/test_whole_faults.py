@@ -11,8 +11,9 @@ import pytest
 from portico.demo import client
 from sandbox.population.model import Population
 from tests.e2e.whole.rights import Rights
-from tests.e2e.whole.stage import Demo, Json, until
+from tests.e2e.whole.stage import Demo, until
 from tests.oracles.leak import Needles, telling
+from tests.oracles.reply import Json
 
 JOINED = """{
   patients(first: 5) { edges { node { mrn name { family }

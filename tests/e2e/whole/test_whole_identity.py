@@ -15,8 +15,9 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from sandbox.identity.keys import SigningKey, kept_key, new_key
-from tests.e2e.whole.stage import Demo, Json
+from tests.e2e.whole.stage import Demo
 from tests.e2e.whole.walk import Walk
+from tests.oracles.reply import Json
 from tests.oracles.uniform import lasting
 
 QUERY = "{ viewer { subject } patients(first: 3) { edges { node { id } } } }"

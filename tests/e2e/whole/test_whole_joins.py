@@ -13,8 +13,9 @@ from sandbox.population import storage
 from sandbox.population.model import Person, Population
 from sandbox.population.planted import Planted
 from tests.contract.truth import billing_truth, ehr_truth, scheduling_truth
-from tests.e2e.whole.stage import ROOT, Demo, Json, start
+from tests.e2e.whole.stage import ROOT, Demo, start
 from tests.house import BILLING, EHR, SCHEDULING
+from tests.oracles.reply import Json
 from tests.spec.served_world import UNLINKED
 from tests.spec.told import JUDGED
 

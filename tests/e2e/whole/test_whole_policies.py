@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.whole.stage import Demo, Json, until
+from tests.e2e.whole.stage import Demo, until
+from tests.oracles.reply import Json
 
 PROMISE_SECONDS = 2.0
 LOADED_SECONDS = 15.0

@@ -8,7 +8,8 @@ from itertools import islice
 from typing import Any
 
 from graph.cost import Budgets
-from tests.e2e.whole.stage import Reply, Server
+from tests.e2e.whole.stage import Server
+from tests.oracles.reply import Reply
 from tests.spec.served_world import SchemaText
 
 LISTS = {
