@@ -1,8 +1,8 @@
 """The channel to a source: what is the same for all connectors, between resolvers and one of them.
 
-    Channel.find -> chunks -> [place in line -> token bucket -> circuit breaker -> deadline] -> Connector.find
-         ^                                                                                          |
-         +------ grouped by key <- each record is about a key that its chunk asked for <------------+
+    Channel.find -> what isn't kept -> chunks -> once for all who ask it now -> [place in line -> token bucket
+         ^                                         -> circuit breaker -> deadline] -> Connector.find --+
+         +------ grouped by key <- each record is about a key that its chunk asked for <---------------+
 
 Whatever goes wrong comes out as `SourceUnavailable`, `SourceTimeout` or `SourceInvalid` with the source's name.
 """
@@ -11,9 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Hashable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import TypeVar
 
@@ -23,6 +33,8 @@ from connectors.bucket import TokenBucket
 from connectors.conditions import judged_by
 from connectors.keys import KEY_ATTRIBUTES
 from connectors.scrutiny import refuse_foreign_hits, refuse_foreign_records
+from connectors.sharing import Sharing
+from connectors.shelf import Shelf
 from portico.records.consent import Consent
 from portico.records.context import CallContext
 from portico.records.errors import PorticoError, SourceError, SourceInvalid, SourceTimeout, SourceUnavailable
@@ -53,6 +65,8 @@ class ChannelConfig:
     """Failures in a row after which the source is left alone."""
     cool_down_seconds: float = 10.0
     """How long it is left alone before one request tries it again."""
+    keep_seconds: Mapping[RecordType, float] = field(default_factory=dict)
+    """How long records that were found by key are kept, by type. What isn't named is asked for each time."""
 
 
 class CallStatus(StrEnum):
@@ -121,6 +135,8 @@ class Channel:
         self._breaker = Breaker(
             failure_limit=config.failure_limit, cool_down_seconds=config.cool_down_seconds, clock=clock
         )
+        self._sharing = Sharing()
+        self._shelf = Shelf(config.keep_seconds, clock=clock)
         self._under_way = 0
         self._calls = 0
         self._failures = 0
@@ -158,22 +174,27 @@ class Channel:
         """The records of a type under each of the keys; a key without records has none, not no entry.
 
         The attribute behind the key comes along, asked for or not. Raises `SourceInvalid` for all of it if a single
-        record is about something that wasn't asked. Cost: one request per `batch_limit` distinct keys, at once.
+        record is about something that wasn't asked. Cost: one request per `batch_limit` distinct keys, at once; none
+        for keys that somebody is just asking for, together, with the same attributes, and for those that are kept.
         """
         distinct = tuple(dict.fromkeys(keys))
         if not distinct:
             return {}
         if by in KEY_ATTRIBUTES:
             call = replace(call, attributes=call.attributes | {KEY_ATTRIBUTES[by]})
+        kept = self._shelf.kept(type_, by, call.attributes, distinct)
+        asked = tuple(key for key in distinct if key not in kept) if kept else distinct
         size = self._connector.batch_limit
-        chunks = [distinct[start : start + size] for start in range(0, len(distinct), size)]
+        chunks = [asked[start : start + size] for start in range(0, len(asked), size)]
         with self._operation(call, self._deadline(call)) as tally:
             timely = replace(call, deadline=tally.deadline)
             answers = await _together([self._find_chunk(tally, timely, type_, by, chunk) for chunk in chunks])
-        return {key: records for answer in answers for key, records in answer.items()}
+        found = {key: records for answer in answers for key, records in answer.items()}
+        self._shelf.keep(type_, by, call.attributes, found)
+        return {**found, **kept} if kept else found
 
     async def search(self, call: CallContext, search: Search) -> Page:
-        """One page of a search. Cost: one request.
+        """One page of a search. Cost: one request, or none while somebody is just asking the same.
 
         What it takes to see that each row meets the conditions comes along, and goes no further than that. Raises
         `SourceInvalid` for all of it if a single row doesn't meet them.
@@ -181,7 +202,9 @@ class Channel:
         needed = call.attributes | judged_by(search.where)
         with self._operation(call, self._deadline(call)) as tally:
             timely = replace(call, deadline=tally.deadline, attributes=needed)
-            page = await self._request(tally, lambda: self._connector.search(timely, search))
+            page = await self._shared(
+                tally, (search, needed), lambda: self._request(tally, lambda: self._connector.search(timely, search))
+            )
             refuse_foreign_hits(self.source, search, page)
         return _without(page, needed - call.attributes)
 
@@ -217,7 +240,11 @@ class Channel:
     async def _find_chunk(
         self, tally: _Tally, call: CallContext, type_: RecordType, by: By, chunk: Sequence[str]
     ) -> dict[str, tuple[Record, ...]]:
-        records = await self._request(tally, lambda: self._connector.find(call, type_, by, chunk))
+        records = await self._shared(
+            tally,
+            (type_, by, chunk, call.attributes),
+            lambda: self._request(tally, lambda: self._connector.find(call, type_, by, chunk)),
+        )
         return refuse_foreign_records(self.source, type_, by, chunk, records)
 
     async def _scan(
@@ -234,9 +261,18 @@ class Channel:
                 if isinstance(items, AsyncGenerator):
                     await items.aclose()
 
+    async def _shared(self, tally: _Tally, question: Hashable, ask: Callable[[], Awaitable[T]]) -> T:
+        """The answer to a question, asked by whoever came first; who waits for it does so within their own deadline."""
+        if self._sharing.is_asked(question):
+            return await self._timely(tally.deadline, lambda: self._sharing.ask(question, ask))
+        return await self._sharing.ask(question, ask)
+
     async def _request(self, tally: _Tally, ask: Callable[[], Awaitable[T]]) -> T:
         """Wait in line and for a token, then ask; refuse at once what can't be in time or would be in vain."""
-        await self._timely(tally.deadline, self._line.acquire)
+        if self._line.locked():
+            await self._timely(tally.deadline, self._line.acquire)
+        else:
+            await self._line.acquire()
         try:
             if self._breaker.state is BreakerState.OPEN:
                 raise self._left_alone()

@@ -15,6 +15,7 @@ from docs.markdown import code, page, table
 from portico.demo.tenants_file import tenants_file
 from portico.main import CONNECTORS
 from portico.settings import PREFIX, Essentials, Settings
+from portico.tenants import KEEP_LIMIT_SECONDS
 
 CONFIGS: Final[Mapping[str, type]] = {"fhir": FhirConfig, "scheduling": SchedulingConfig, "billing": BillingConfig}
 """The configuration of each kind of source that the tenants file may name."""
@@ -109,6 +110,14 @@ lists the clinic groups and their source systems. Two sources of one tenant may 
             [
                 ("`kind`\\*", f"Which connector speaks to it: {', '.join(map(code, CONNECTORS))}."),
                 ("`requests_per_second`", "The source's rate limit, this process's share of it. Without it: no limit."),
+                (
+                    "`keep_seconds`",
+                    (
+                        "For how long records are kept in the process after they were fetched, by type, at most "
+                        f"{KEEP_LIMIT_SECONDS}: `{{ Practitioner = 60 }}`. What changes at the source meanwhile counts "
+                        "only afterwards; what a caller may see is decided each time. Without it: nothing is kept."
+                    ),
+                ),
             ],
         ),
         """\\* required. An option that ends in `_file` names a file, relative to the tenants file, that holds a secret

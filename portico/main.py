@@ -260,6 +260,7 @@ def channels_of(tenant: TenantConfig, settings: Settings, metrics: Metrics | Non
             destination=source.kind,
             timeout_seconds=settings.source_timeout_seconds,
             requests_per_second=source.requests_per_second,
+            keep_seconds=source.keep_seconds,
         )
         channels.append(Channel(make(name, tenant.name, source), config, on_call=heard))
     return tuple(channels)

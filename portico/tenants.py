@@ -18,7 +18,9 @@ at midnight of the zone: `UTC`, 18 and 12 unless they are given.
 `alerts` names the webhook that hears of broken glass: its address, the file of the key (at least 32 bytes) with which
 alerts are signed, and as `allowed_networks` the private networks in which it may be.
 
-`kind` and `requests_per_second` (the vendor's rate limit, this process's share of it) are the same for every source.
+`kind` and `requests_per_second` (the vendor's rate limit, this process's share of it) are the same for every source,
+and so is `keep_seconds = { Practitioner = 60 }`: for how long records of which types are kept in the process after they
+were fetched. Nothing is kept unless it stands here; what a caller may see of a kept record is decided each time.
 An option that ends in `_file` names a file, relative to this one, and stands for the secret in it. Which options there
 are is the connector's business: its configuration's fields say, see `SourceConfig.bind`.
 """
@@ -41,7 +43,7 @@ from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from portico.alerts.receiver import Network, Receiver
 from portico.records.ages import Ages
-from portico.records.references import SourceName, Tenant
+from portico.records.references import RecordType, SourceName, Tenant
 from portico.secret_files import read_key, read_secret
 from portico.settings import SettingsRefused
 
@@ -49,6 +51,8 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _SECRET: Final = re.compile(r"(.*_)?(secret|password|key|passphrase)")
 _FILE: Final = "_file"
 _AGE_LIMIT: Final = 30
+KEEP_LIMIT_SECONDS: Final = 300
+"""The longest that a record may be kept: what changes at its source, a label too, counts only afterwards."""
 
 Option = str | int | float | bool | SecretStr
 Config = TypeVar("Config")
@@ -64,6 +68,8 @@ class SourceConfig:
     """Which connector speaks to it."""
     requests_per_second: float | None = None
     """The source's rate limit, this process's share of it; None: it has none."""
+    keep_seconds: Mapping[RecordType, float] = field(default_factory=dict)
+    """How long records are kept, by type; what isn't named is asked for each time."""
     options: Mapping[str, Option] = field(default_factory=dict)
 
     def bind(self, config: type[Config], **given: object) -> Config:
@@ -191,7 +197,7 @@ def _source(place: str, table: Mapping[str, object], *, folder: Path, demo: bool
     kind = _text(table, "kind", place)
     options: dict[str, Option] = {}
     for key, value in table.items():
-        if key in ("kind", "requests_per_second"):
+        if key in ("kind", "requests_per_second", "keep_seconds"):
             continue
         if not isinstance(value, str | int | float | bool):
             raise SettingsRefused(f"{place}.{key}: must be text, a number or a boolean")
@@ -206,8 +212,19 @@ def _source(place: str, table: Mapping[str, object], *, folder: Path, demo: bool
         place=place,
         kind=kind,
         requests_per_second=None if rate is None else float(rate),
+        keep_seconds=_keep_seconds(f"{place}.keep_seconds", table.get("keep_seconds", {})),
         options=MappingProxyType(options),
     )
+
+
+def _keep_seconds(place: str, table: object) -> Mapping[RecordType, float]:
+    if not isinstance(table, dict):
+        raise SettingsRefused(f"{place}: must be a table of types, such as {{ Practitioner = 60 }}")
+    _refuse_unknown(place, table, RecordType)
+    for type_, seconds in table.items():
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= KEEP_LIMIT_SECONDS:
+            raise SettingsRefused(f"{place}.{type_}: must be a number from 0 to {KEEP_LIMIT_SECONDS}")
+    return MappingProxyType({RecordType(type_): float(seconds) for type_, seconds in table.items()})
 
 
 def _table(parent: Mapping[str, object], key: str, place: str) -> Mapping[str, object]:

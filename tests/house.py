@@ -75,6 +75,9 @@ class RecordingConnector(MemoryConnector):
         super().__init__(*arguments, **options)
         self.asked: list[Asked] = []
         self.failure: Exception | None = None
+        self.gate = asyncio.Event()
+        """Questions wait for it; open unless it is cleared."""
+        self.gate.set()
         self.twist: Callable[[Sequence[Record]], Sequence[Record]] = lambda records: records
         """What becomes of found records before they are answered."""
         self.twist_page: Callable[[Page], Page] = lambda page: page
@@ -82,6 +85,7 @@ class RecordingConnector(MemoryConnector):
 
     async def find(self, call: CallContext, type_: RecordType, by: By, keys: Any) -> Any:
         self.asked.append(Asked(self.source, type_, by.value, tuple(keys), call.attributes))
+        await self.gate.wait()
         if self.failure is not None:
             raise self.failure
         return self.twist(await super().find(call, type_, by, keys))
@@ -96,6 +100,7 @@ class RecordingConnector(MemoryConnector):
 
     async def search(self, call: CallContext, search: Search) -> Page:
         self.asked.append(Asked(self.source, search.type, "search", (), call.attributes))
+        await self.gate.wait()
         if self.failure is not None:
             raise self.failure
         return self.twist_page(await super().search(call, search))
@@ -402,6 +407,7 @@ def whole_again(request: pytest.FixtureRequest) -> Iterator[None]:
         for connector in running.sources[tenant].values():
             connector.failure, connector.twist = None, lambda records: records
             connector.twist_page = lambda page: page
+            connector.gate.set()
     running.engine.failure, running.engine.twist = None, lambda _, verdict: verdict
     running.engine.gate.set()
     running.engine.gated = frozenset(Rule)

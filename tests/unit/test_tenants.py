@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from portico.records.ages import Ages
-from portico.records.references import Tenant
+from portico.records.references import RecordType, Tenant
 from portico.secret_files import read_key, read_secret
 from portico.settings import SettingsRefused
 from portico.tenants import SourceConfig, load_tenants
@@ -105,6 +105,30 @@ def test_a_secret_is_read_from_its_file_and_prints_as_stars(write: Write) -> Non
 
     assert ehr.options["client_secret"] == SecretStr("hunter2-riverbend-ehr")
     assert "hunter2" not in repr(ehr)
+
+
+def test_what_is_kept_of_a_source_is_read_by_type_and_nothing_is_unless_it_is_said(write: Write) -> None:
+    kept = 'kind = "fhir"\nkeep_seconds = { Practitioner = 60, Location = 2.5 }'
+    tenants = load_tenants(write(GOOD.replace('kind = "fhir"', kept)), demo=False)
+
+    ehr, billing = tenants[Tenant("riverbend")].sources.values()
+    assert ehr.keep_seconds == {RecordType.PRACTITIONER: 60.0, RecordType.LOCATION: 2.5}
+    assert billing.keep_seconds == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("1", "keep_seconds: must be a table of types, such as { Practitioner = 60 }"),
+        ("{ Practitoner = 1 }", "unknown Practitoner; did you mean Practitioner?"),
+        ("{ Practitioner = 301 }", "keep_seconds.Practitioner: must be a number from 0 to 300"),
+        ("{ Practitioner = -1 }", "must be a number from 0 to 300"),
+        ("{ Practitioner = true }", "must be a number from 0 to 300"),
+        ("{ Practitioner = nan }", "must be a number from 0 to 300"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused(write: Write, text: str, reason: str) -> None:
+    assert reason in refusal(write(GOOD.replace('kind = "fhir"', f'kind = "fhir"\nkeep_seconds = {text}')))
 
 
 @pytest.mark.parametrize(
