@@ -25,6 +25,7 @@ from collections.abc import (
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeVar
 
 from connectors.base import Connector
@@ -385,8 +386,14 @@ def _without(page: Page, attributes: frozenset[str]) -> Page:
 
 
 def _reduced(record: Record, attributes: frozenset[str]) -> Record:
-    kept = (field.name for field in fields(record) if field.name not in attributes)
-    return type(record)(**{name: getattr(record, name) for name in kept})
+    kind = type(record)
+    return kind(**{name: getattr(record, name) for name in _kept(kind, attributes)})  # type: ignore[arg-type]  # a class is hashable
+
+
+@lru_cache(maxsize=1_000)
+def _kept(kind: type[Record], attributes: frozenset[str]) -> tuple[str, ...]:
+    """The attributes of a kind of record that stay."""
+    return tuple(each.name for each in fields(kind) if each.name not in attributes)
 
 
 async def _together(asks: Sequence[Coroutine[None, None, T]]) -> list[T]:

@@ -182,4 +182,4 @@ def _case(session: Session, patient: PatientId, row: AuditRow) -> Case:
         sources=tuple(sorted(entry.sources)),
         disclosure=accounting().lists(entry),
     )
-    return Case(record, patient, facts._replace(labels=facts.labels | entry.labels))
+    return Case(record, patient, facts.labelled(facts.labels | entry.labels))

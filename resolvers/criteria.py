@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple, TypeVar
 
 from portico.records.references import RecordType, Reference
 from portico.records.search import Condition, Op
 from portico.records.types import Record
 from portico.records.values import Period
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,7 @@ def matches(record: Record, conditions: Sequence[Condition]) -> bool:
     return all(_meets(_text(record, condition.field), condition) for condition in conditions)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a record stands in an ordering: by its value, None where it has none that may be used, and by its id."""
 
     id: str
@@ -83,18 +85,30 @@ class Place:
         return there < here if ordering.descending else here < there
 
 
-def in_order(records: Iterable[tuple[Record, bool]], ordering: Ordering) -> list[tuple[Record, Place]]:
-    """The records in order, each with its place. Each comes with whether its value may be used."""
-    placed = [(record, Place.of(record, ordering, usable=usable)) for record, usable in records]
-    present = [row for row in placed if row[1].value is not None]
-    present.sort(key=lambda row: (row[1].value or "", row[1].id), reverse=ordering.descending)
-    absent = sorted((row for row in placed if row[1].value is None), key=lambda row: row[1].id)
+def in_order(rows: list[tuple[T, Place]], ordering: Ordering) -> list[tuple[T, Place]]:
+    """Whatever stands in these places, in order."""
+    if len(rows) < 2:  # noqa: PLR2004  one alone is in order
+        return rows
+    present = [row for row in rows if row[1].value is not None]
+    present.sort(key=_by_value, reverse=ordering.descending)
+    absent = [] if len(present) == len(rows) else [row for row in rows if row[1].value is None]
+    absent.sort(key=_by_id)
     return [*present, *absent]
+
+
+def _by_value(row: tuple[object, Place]) -> tuple[str, str]:
+    place = row[1]
+    return place.value or "", place.id
+
+
+def _by_id(row: tuple[object, Place]) -> str:
+    return row[1].id
 
 
 def instant(moment: datetime) -> str:
     """An instant as the vocabulary writes it: ISO 8601 in UTC, to the second."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds")
+    there = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return there.isoformat(timespec="seconds")
 
 
 def _meets(value: str | None, condition: Condition) -> bool:

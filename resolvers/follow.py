@@ -6,7 +6,7 @@ for each source (in chunks of its limit), one query for who they are about, one 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -27,10 +27,10 @@ Key = tuple[By, str]
 
 @dataclass(frozen=True, slots=True)
 class _Judge:
-    """Of which records the caller may know what a filter reveals, and of which what an ordering does."""
+    """Of which records the caller may not know what a filter reveals, and of which not what an ordering does."""
 
-    findable: Mapping[RecordId, bool]
-    sortable: Mapping[RecordId, bool]
+    unfindable: Collection[RecordId]
+    unsortable: Collection[RecordId]
 
 
 async def follow_one(session: Session, edge: Edge, parents: Sequence[Released]) -> list[Released | SourceError | None]:
@@ -60,8 +60,8 @@ async def follow_many(
     leads = await _leads(session, edge, parents)
     cases = [case for lead in leads if not isinstance(lead, SourceError) for case in lead]
     judge = _Judge(
-        findable=await _in_full(session, edge.target, cases, revealed(edge.target, arguments.conditions, None)),
-        sortable=await _in_full(session, edge.target, cases, revealed(edge.target, (), arguments.ordering)),
+        unfindable=await _kept_back(session, edge.target, cases, revealed(edge.target, arguments.conditions, None)),
+        unsortable=await _kept_back(session, edge.target, cases, revealed(edge.target, (), arguments.ordering)),
     )
     conditions = await translated(session, edge.target, arguments.conditions)
     chosen: list[_Chosen | CallerError] = []
@@ -92,18 +92,19 @@ def _place(session: Session, edge: Edge, parent: Released) -> tuple[str, ...]:
 
 def _choose(cases: Sequence[Case], judge: _Judge, conditions: Sequence[Condition] | None, cursors: Cursors) -> _Chosen:
     arguments = cursors.arguments
-    by_id = {case.record.id: case for case in cases}
-    found = [
-        case.record
-        for case in cases
-        if conditions is not None and judge.findable[case.record.id] and matches(case.record, conditions)
-    ]
-    ordered = in_order(((record, judge.sortable[record.id]) for record in found), arguments.ordering)
+    ordering = arguments.ordering
+    found = [] if conditions is None else [case for case in cases if case.record.id not in judge.unfindable]
+    if conditions:
+        found = [case for case in found if matches(case.record, conditions)]
+    ordered = in_order(
+        [(case, Place.of(case.record, ordering, usable=case.record.id not in judge.unsortable)) for case in found],
+        ordering,
+    )
     position = cursors.read()
     if position is not None:
         after = Place(*position)
-        ordered = [row for row in ordered if after.precedes(row[1], arguments.ordering)]
-    page = [(by_id[record.id], place) for record, place in ordered[: arguments.first]]
+        ordered = [row for row in ordered if after.precedes(row[1], ordering)]
+    page = ordered[: arguments.first]
     return _Chosen(page, more=len(ordered) > len(page), cursors=cursors)
 
 
@@ -125,13 +126,15 @@ def _position(place: Place) -> tuple[str, ...]:
     return (place.id,) if place.value is None else (place.id, place.value)
 
 
-async def _in_full(
+async def _kept_back(
     session: Session, target: RecordType, cases: Sequence[Case], attributes: Collection[str]
-) -> dict[RecordId, bool]:
-    """For each case, whether these attributes of it are the caller's to know."""
+) -> frozenset[RecordId]:
+    """The records of which the caller may not know all of these attributes."""
+    if not attributes:
+        return frozenset()
     coordinates = [session.tags[target.value][attribute] for attribute in attributes]
     full = await session.guard.in_full(session.caller, cases, coordinates, session.tally)
-    return {case.record.id: known for case, known in zip(cases, full, strict=True)}
+    return frozenset(case.record.id for case, known in zip(cases, full, strict=True) if not known)
 
 
 async def _leads(session: Session, edge: Edge, parents: Sequence[Released]) -> list[list[Case] | SourceError]:
@@ -145,18 +148,18 @@ async def _leads(session: Session, edge: Edge, parents: Sequence[Released]) -> l
     except SourceError as error:
         return [error if of_parent else [] for of_parent in keys]
     records = {record.id: record for records in found.values() for record in records}
-    cases = {case.record.id: case for case in await session.cases(list(records.values()))}
-    admitted = {case.record.id for case in await session.admitted(list(cases.values()))}
+    cases = dict(zip(records, await session.cases(list(records.values())), strict=True))
+    admitted = set(map(id, await session.admitted(list(cases.values()))))
     reached = [[cases[record.id] for key in of_parent for record in found.get(key, ())] for of_parent in keys]
     strangers = await _noticeable_strangers(session, parents, reached)
     leads: list[list[Case] | SourceError] = []
     for parent, of_parent, strange in zip(parents, reached, strangers, strict=True):
-        own = [case for case in of_parent if case.record.id in admitted and not _strange(parent, case)]
+        own = [case for case in of_parent if id(case) in admitted and not _strange(parent, case)]
         if strange and not own:
             source = session.channel(edge.target).source
             leads.append(SourceInvalid(source, "The record that answers to this key is about someone else."))
         else:
-            leads.append([case for case in own if _picked(session, edge, parent, case)])
+            leads.append(own if edge.picks is None else [one for one in own if _picked(session, edge, parent, one)])
     return leads
 
 
@@ -167,6 +170,8 @@ async def _noticeable_strangers(
 
     What they would not see even then leaves no trace, not even as an error.
     """
+    if not any(_strange(parent, case) for parent, of in zip(parents, reached, strict=True) for case in of):
+        return [False] * len(parents)
     strange = [
         [_mistaken(session.case(parent), case) for case in of_parent if _strange(parent, case)]
         for parent, of_parent in zip(parents, reached, strict=True)
@@ -178,8 +183,7 @@ async def _noticeable_strangers(
 
 def _mistaken(parent: Case, stray: Case) -> Case:
     """A record as if it were about its parent's patient, with every label that it has."""
-    facts = parent.facts._replace(labels=parent.facts.labels | stray.facts.labels)
-    return Case(stray.record, parent.patient, facts)
+    return Case(stray.record, parent.patient, parent.facts.labelled(parent.facts.labels | stray.facts.labels))
 
 
 def _strange(parent: Released, case: Case) -> bool:
@@ -188,10 +192,8 @@ def _strange(parent: Released, case: Case) -> bool:
 
 
 def _picked(session: Session, edge: Edge, parent: Released, case: Case) -> bool:
-    if edge.picks is None:
-        return True
     reference = getattr(session.case(parent).record, edge.name)
-    return isinstance(reference, Reference) and getattr(case.record, edge.picks) == reference.value
+    return isinstance(reference, Reference) and getattr(case.record, edge.picks or "") == reference.value
 
 
 async def _keys(session: Session, edge: Edge, parents: Sequence[Released]) -> list[list[Key]]:

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from portico.access.guard import Released
 from portico.access.principal import Caller
@@ -76,8 +77,7 @@ class Cursors:
         return ("cursor", principal.tenant, principal.subject, self.caller.purpose.value, *self.place(), conditions)
 
 
-@dataclass(frozen=True, slots=True)
-class ReleasedEdge:
+class ReleasedEdge(NamedTuple):
     """One row of a connection."""
 
     node: Released
@@ -90,8 +90,7 @@ class ReleasedEdge:
         return self.cursors.make(self.position)
 
 
-@dataclass(frozen=True, slots=True)
-class PageInfo:
+class PageInfo(NamedTuple):
     """Relay's PageInfo; lists are read forwards."""
 
     rows: tuple[ReleasedEdge, ...]
@@ -109,8 +108,7 @@ class PageInfo:
         return self.rows[-1].cursor if self.rows else None
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(NamedTuple):
     """One page of released records."""
 
     edges: tuple[ReleasedEdge, ...]
@@ -119,7 +117,7 @@ class Connection:
 
 def connection(rows: Iterable[tuple[Released | None, tuple[str, ...]]], cursors: Cursors, *, more: bool) -> Connection:
     """A page of those rows that were released, each with its position."""
-    edges = tuple(ReleasedEdge(node, position, cursors) for node, position in rows if node is not None)
+    edges = tuple([ReleasedEdge(node, position, cursors) for node, position in rows if node is not None])
     return Connection(edges, PageInfo(edges, has_next_page=more))
 
 

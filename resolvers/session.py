@@ -279,10 +279,9 @@ class Session:
         standing = None if record.subject is None else self._by_subject.get((record.id.source, record.subject))
         if standing is None:
             labels = sensitivity.of(record, NOBODY.labels, {}, adolescent=False)
-            return Case(record, None, Facts(labels=labels) if labels else NOBODY)
+            return Case(record, None, NOBODY.labelled(labels))
         labels = sensitivity.of(record, standing.facts.labels, standing.visits, adolescent=standing.adolescent)
-        facts = standing.facts if labels == standing.facts.labels else standing.facts._replace(labels=labels)
-        return Case(record, standing.patient, facts)
+        return Case(record, standing.patient, standing.facts.labelled(labels))
 
     async def _ask_crosswalk(self, question: Awaitable[T]) -> T:
         try:
@@ -307,16 +306,23 @@ class Session:
                 by_type.setdefault(case.record.type, []).append(case)
         for type_, new in by_type.items():
             fields = self.want(type_).fields
-            for case, released in zip(new, await self.guard.release(self.caller, new, fields, self.tally), strict=True):
-                # Two paths may have come here at once; the first release stands.
-                kept = self._released.setdefault(case.record.id, None if _orphaned(case) else released)
-                if kept is not None and kept is released:
-                    self._cases[kept] = case
-                    self.ledger.notices.update(kept.notices)
-                    if case.patient is not None:
-                        self.ledger.patients.add(case.patient)
-                        self.ledger.labels |= case.facts.labels
+            self._keep(new, await self.guard.release(self.caller, new, fields, self.tally))
         return [self._released[case.record.id] for case in cases]
+
+    def _keep(self, cases: Sequence[Case], released: Sequence[Released | None]) -> None:
+        """Remember and note what is released. Two paths may have come here at once; the first release stands."""
+        ledger = self.ledger
+        for case, one in zip(cases, released, strict=True):
+            kept = self._released.setdefault(case.record.id, None if _orphaned(case) else one)
+            if kept is None or kept is not one:
+                continue
+            self._cases[kept] = case
+            if kept.notices:
+                ledger.notices.update(kept.notices)
+            if case.patient is not None:
+                ledger.patients.add(case.patient)
+                if case.facts.labels:
+                    ledger.labels |= case.facts.labels
 
     def case(self, released: Released) -> Case:
         """The case behind a release; for resolvers only."""

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from portico.access.commands import CommandDecision, command_decision
@@ -52,12 +53,25 @@ class Facts(NamedTuple):
 
     def about(self, type_name: str) -> DecisionClass:
         """The class of a record of this type. Where records carry a label each, `N` says that nothing restricts it."""
-        return DecisionClass(
-            type_name,
-            self.relationships,
-            self.labels or sensitivity.UNRESTRICTED.get(type_name, self.labels),
-            self.consent,
-        )
+        return _class(type_name, self)
+
+    def labelled(self, labels: frozenset[str]) -> Facts:
+        """The same of a record with these labels."""
+        return self if labels == self.labels else _labelled(self, labels)
+
+
+# Records are many and what can be said of them is little: like facts are one object, so that they are compared at once.
+
+
+@lru_cache(maxsize=10_000)
+def _class(type_name: str, facts: Facts) -> DecisionClass:
+    labels = facts.labels or sensitivity.UNRESTRICTED.get(type_name, facts.labels)
+    return DecisionClass(str(type_name), facts.relationships, labels, facts.consent)
+
+
+@lru_cache(maxsize=10_000)
+def _labelled(facts: Facts, labels: frozenset[str]) -> Facts:
+    return facts._replace(labels=labels)
 
 
 NOBODY = Facts()

@@ -34,7 +34,7 @@ class Case(NamedTuple):
     @property
     def class_(self) -> DecisionClass:
         """What decides about it."""
-        return self.facts.about(self.record.type.value)
+        return self.facts.about(self.record.type)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,10 +54,11 @@ def of(
     One of a kind that carries labels, and that carries none, was never judged: it is restricted.
     """
     labels = record.labels or _UNJUDGED.get(record.type, record.labels)
-    labels |= inherited
-    visit = getattr(record, "visit", None)
-    if visits and visit is not None:
-        labels |= visits.get(visit, frozenset())
+    if inherited:
+        labels |= inherited
+    visit = getattr(record, "visit", None) if visits else None
+    if visit is not None:
+        labels |= visits.get(visit, _NONE)
     if adolescent and labels & CONSENTED_BY_MINORS:
         labels |= {MINOR_CONFIDENTIAL}
-    return labels - _JUDGED_NORMAL
+    return labels - _JUDGED_NORMAL if NORMAL in labels else labels
