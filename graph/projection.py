@@ -160,7 +160,19 @@ def _examined_present(
         return {
             part.key: part.type_name
             if part.field is None
-            else _examined(part.field.type, part.parts, _reader(part.field)(value), (*path, part.key), faults)
+            else _examined_field(part.field, part.parts, value, (*path, part.key), faults)
             for part in parts
         }
     return _complete(type_, value)  # type: ignore[arg-type]  # interfaces hold records, which are no values
+
+
+def _examined_field(
+    field: GraphQLField, parts: Sequence[PartField], value: Any, path: tuple[Key, ...], faults: list[Fault]
+) -> Any:
+    """One field of a part; one that can't even be read is wrong by itself."""
+    try:
+        read = _reader(field)(value)
+    except Exception as error:  # noqa: BLE001  whatever it is, it is this field's
+        faults.append(Fault(path, error))
+        read = None
+    return _examined(field.type, parts, read, path, faults)

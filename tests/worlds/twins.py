@@ -1,0 +1,177 @@
+"""Two houses that are the same but for who executes: plans on one side, graphql-core on the other.
+
+Both have sources, tables and a trail of their own, and decisions that were remembered apart from each other; what the
+policies say, and the id of each saying, is the same for both.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+
+from connectors.channel import Channel, ChannelConfig
+from graph.execution import Executor, Parts
+from portico.access.decisions import Decisions
+from portico.access.engine import PolicyStatus, Rule, Verdict
+from portico.access.guard import Guard
+from portico.access.principal import Caller
+from portico.audit.entry import AuditEntry
+from portico.records.errors import PolicyUnavailable
+from portico.records.exchange import GraphQLRequest
+from portico.records.references import SourceName
+from portico.store.memory_emergency import MemoryEmergencyAccesses
+from resolvers.commands import CommandStores
+from resolvers.ledger import note_call
+from tests.house import DESTINATIONS, SECRET, MemoryHouse, RecordingConnector, WatchedCrosswalk, WatchedEngine
+from tests.worlds.clinic import NumberedTrail, OwnRecordsOfOld, World
+
+THEN: Final = datetime(2026, 1, 1, tzinfo=UTC)
+MEASURED: Final = re.compile(rb'"milliseconds":[0-9.]+')
+FAILURES_LIMIT: Final = 10**9
+"""No source is left alone because it failed before: what one answer holds must not depend on the last."""
+
+Sayings = dict[tuple[Rule, bytes], Verdict]
+
+
+class NotedEngine:
+    """A policy engine that notes each question, and gives equal questions of either side the same verdict."""
+
+    def __init__(self, engine: WatchedEngine, sayings: Sayings) -> None:
+        self._engine = engine
+        self._sayings = sayings
+        self.asked: list[tuple[Rule, bytes]] = []
+        self.failing = False
+
+    @property
+    def revision(self) -> str:
+        return self._engine.revision
+
+    @property
+    def status(self) -> PolicyStatus:
+        return self._engine.status
+
+    async def ask(self, rule: Rule, input_: Mapping[str, Any]) -> Verdict:
+        question = (rule, orjson.dumps(input_, option=orjson.OPT_SORT_KEYS))
+        self.asked.append(question)
+        if self.failing:
+            raise PolicyUnavailable
+        if question not in self._sayings:
+            self._sayings[question] = await self._engine.ask(rule, input_)
+        return self._sayings[question]
+
+    async def aclose(self) -> None:
+        """The engine is its house's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """All that can be known of one execution. What it asked is compared without its order; the bytes are not."""
+
+    body: bytes
+    executed: bool
+    asked: Counter[Any]
+    questions: Counter[tuple[Rule, bytes]]
+    recorded: tuple[AuditEntry, ...]
+    faults: int
+    """How many bugs were told to operators; graphql-core words them in its own way."""
+
+
+@dataclass(slots=True)
+class Twin:
+    """One side."""
+
+    house: MemoryHouse
+    engine: NotedEngine
+
+    async def hear(self, request: GraphQLRequest, caller: Caller) -> Heard:
+        """An answer, and all that it took."""
+        house = self.house
+        answer = await house.executor.answer(request, caller)
+        asked = house.asked(caller.principal.tenant)
+        heard = Heard(
+            body=MEASURED.sub(b'"milliseconds":0', answer.body),
+            executed=answer.executed,
+            asked=Counter((one.source, one.type, one.by, tuple(sorted(one.keys)), one.attributes) for one in asked),
+            questions=Counter(self.engine.asked),
+            recorded=tuple(replace(entry, at=THEN) for entry in house.trail.entries),
+            faults=len(house.faults),
+        )
+        self.engine.asked.clear()
+        house.trail.entries.clear()
+        house.faults.clear()
+        return heard
+
+    def restart(self, world: World) -> None:
+        """Forget what was recorded of answers, and what was decided: each round begins alike."""
+        self.house.decisions._known.clear()
+        for tenant, clinic in world.items():
+            assert isinstance(self.house.trail, NumberedTrail)
+            self.house.trail.restart(tenant, clinic.told)
+
+
+class _Trail(NumberedTrail):
+    """One that hands out what was committed last, and can fail."""
+
+    async def commit(self, entry: AuditEntry) -> int:
+        self.entries.append(entry)
+        return await super().commit(entry)
+
+
+def twin(house: MemoryHouse, sayings: Sayings, executing: Callable[[Parts], Parts]) -> Twin:
+    """Another house on the same policies and secrets, with sources, decisions, tables and a trail of its own."""
+    parts = house.executor._parts
+    engine = NotedEngine(house.engine, sayings)
+    decisions = Decisions(engine)
+    sources = {tenant: {name: _empty(source) for name, source in of.items()} for tenant, of in house.sources.items()}
+    channels = {
+        tenant: {
+            type_: channel
+            for name, source in of.items()
+            for channel in [Channel(source, _config(name), on_call=note_call)]
+            for type_ in channel.keys
+        }
+        for tenant, of in sources.items()
+    }
+    crosswalk, trail, faults = WatchedCrosswalk(), _Trail(), list[BaseException]()
+    emergency = MemoryEmergencyAccesses(commit=trail.commit, knows=crosswalk.knows, alerts=house.alerts)
+    crosswalk.emergencies = emergency.bonds
+    changed = replace(
+        parts,
+        channels=channels,
+        crosswalk=crosswalk,
+        decisions=decisions,
+        guard=Guard(decisions, house.schema.tags, mask_secret=SECRET),
+        trail=trail,
+        commands=CommandStores(
+            emergency=emergency, consents=crosswalk, records=OwnRecordsOfOld(emergency, crosswalk, parts.seal)
+        ),
+        on_fault=lambda error, _: faults.append(error),
+    )
+    executor = Executor(house.schema, executing(changed))
+    made = replace(
+        house,
+        executor=executor,
+        trail=trail,
+        crosswalk=crosswalk,
+        decisions=decisions,
+        sources=sources,
+        emergency=emergency,
+        faults=faults,
+    )
+    return Twin(made, engine)
+
+
+def _empty(source: RecordingConnector) -> RecordingConnector:
+    records = [one for of in source._records.values() for one in of]
+    return RecordingConnector(SourceName(source.source), records, batch_limit=source.batch_limit)
+
+
+def _config(source: SourceName) -> ChannelConfig:
+    return ChannelConfig(destination=DESTINATIONS[source], concurrency_limit=50, failure_limit=FAILURES_LIMIT)
