@@ -42,7 +42,7 @@ def features(schema: GraphQLSchema, query: str) -> frozenset[str]:
     features_ = _Features(types)
     visit(parse(query), TypeInfoVisitor(types, features_))
     found = features_.found | {"fragment spread twice" for count in features_.spreads.values() if count > 1}
-    return frozenset(found)
+    return frozenset(found | {"two roots" for _ in "." if len(features_.roots) > 1})
 
 
 class _Features(Visitor):
@@ -51,6 +51,7 @@ class _Features(Visitor):
         self._types = types
         self.found: set[str] = set()
         self.spreads: Counter[str] = Counter()
+        self.roots: set[str] = set()
 
     def enter_variable_definition(self, node: VariableDefinitionNode, *_: Any) -> bool:
         if node.default_value is not None:
@@ -96,8 +97,6 @@ class _Features(Visitor):
                 if one.selection_set and one.selection_set != keys[key].selection_set:
                     self.found.add("field twice with other selections")
             keys[key] = one
-        if parent is not None and parent.name == "Query" and len(fields) > 1:
-            self.found.add("two roots")
 
     def enter_field(self, node: FieldNode, *_: Any) -> None:
         name, parent, definition = node.name.value, self._types.get_parent_type(), self._types.get_field_def()
@@ -109,6 +108,8 @@ class _Features(Visitor):
                 self.found.add("__typename of an interface")
             elif parent is not None and parent.name.endswith("Connection"):
                 self.found.add("__typename of a connection")
+        if parent is not None and parent.name == "Query":
+            self.roots.add((node.alias or node.name).value)
         if name in ("node", "nodes") and parent is not None and parent.name == "Query":
             self.found.add(name)
         if definition is None:

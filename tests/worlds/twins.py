@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import orjson
 
@@ -34,19 +34,26 @@ from tests.worlds.clinic import NumberedTrail, OwnRecordsOfOld, World
 
 THEN: Final = datetime(2026, 1, 1, tzinfo=UTC)
 MEASURED: Final = re.compile(rb'"milliseconds":[0-9.]+')
+CALLS: Final = re.compile(rb'(?<="revision":"[0-9a-f]{16}\.[0-9]",)"calls":[0-9]+')
 FAILURES_LIMIT: Final = 10**9
 """No source is left alone because it failed before: what one answer holds must not depend on the last."""
 
-Sayings = dict[tuple[Rule, bytes], Verdict]
+Question: TypeAlias = tuple[Rule, bytes]
+Sayings: TypeAlias = dict[Question, Verdict]
 
 
 class NotedEngine:
-    """A policy engine that notes each question, and gives equal questions of either side the same verdict."""
+    """A policy engine that notes each question, and gives equal questions of either side the same verdict.
+
+    Classes of records come in any order; they are asked in one, and all verdicts of a rule are cited by its name: in
+    which batch a class was decided depends on which of two roots came first, what was decided does not.
+    """
 
     def __init__(self, engine: WatchedEngine, sayings: Sayings) -> None:
         self._engine = engine
         self._sayings = sayings
-        self.asked: list[tuple[Rule, bytes]] = []
+        self.asked: list[Question] = []
+        self.decided: set[Question] = set()
         self.failing = False
 
     @property
@@ -58,16 +65,29 @@ class NotedEngine:
         return self._engine.status
 
     async def ask(self, rule: Rule, input_: Mapping[str, Any]) -> Verdict:
-        question = (rule, orjson.dumps(input_, option=orjson.OPT_SORT_KEYS))
+        classes = input_.get("classes", {})
+        order = sorted(classes, key=lambda key: _json(classes[key]))
+        if classes:
+            input_ = {**input_, "classes": {f"c{number}": classes[key] for number, key in enumerate(order)}}
+        question = (rule, _json(input_))
         self.asked.append(question)
+        self.decided |= {(rule, _json(classes[key])) for key in order} or {question}
         if self.failing:
             raise PolicyUnavailable
-        if question not in self._sayings:
-            self._sayings[question] = await self._engine.ask(rule, input_)
-        return self._sayings[question]
+        verdict = self._sayings.get(question)
+        if verdict is None:
+            verdict = replace(await self._engine.ask(rule, input_), decision_id=rule.value)
+            self._sayings[question] = verdict
+        if not classes:
+            return verdict
+        return replace(verdict, result={key: verdict.result[f"c{number}"] for number, key in enumerate(order)})
 
     async def aclose(self) -> None:
         """The engine is its house's."""
+
+
+def _json(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +97,20 @@ class Heard:
     body: bytes
     executed: bool
     asked: Counter[Any]
-    questions: Counter[tuple[Rule, bytes]]
+    questions: Counter[Question]
+    """What the policies were asked, by batch."""
+    decided: frozenset[Question]
+    """What the policies were asked of each class of records, and else."""
     recorded: tuple[AuditEntry, ...]
     faults: int
     """How many bugs were told to operators; graphql-core words them in its own way."""
+
+    def unhurried(self) -> Heard:
+        """The same, but for how the questions to the policies were put together.
+
+        Of two roots, either may be the first to need a decision, and ask for more at once.
+        """
+        return replace(self, body=CALLS.sub(b'"calls":0', self.body), questions=Counter())
 
 
 @dataclass(slots=True)
@@ -100,10 +130,12 @@ class Twin:
             executed=answer.executed,
             asked=Counter((one.source, one.type, one.by, tuple(sorted(one.keys)), one.attributes) for one in asked),
             questions=Counter(self.engine.asked),
+            decided=frozenset(self.engine.decided),
             recorded=tuple(replace(entry, at=THEN) for entry in house.trail.entries),
             faults=len(house.faults),
         )
         self.engine.asked.clear()
+        self.engine.decided.clear()
         house.trail.entries.clear()
         house.faults.clear()
         return heard
