@@ -6,6 +6,7 @@ policies say, and the id of each saying, is the same for both.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -35,6 +36,7 @@ from tests.worlds.clinic import NumberedTrail, OwnRecordsOfOld, World
 THEN: Final = datetime(2026, 1, 1, tzinfo=UTC)
 MEASURED: Final = re.compile(rb'"milliseconds":[0-9.]+')
 CALLS: Final = re.compile(rb'(?<="revision":"[0-9a-f]{16}\.[0-9]",)"calls":[0-9]+')
+TURNS: Final = 8
 FAILURES_LIMIT: Final = 10**9
 """No source is left alone because it failed before: what one answer holds must not depend on the last."""
 
@@ -156,6 +158,25 @@ class _Trail(NumberedTrail):
         return await super().commit(entry)
 
 
+class FarConnector(RecordingConnector):
+    """A source that takes a few turns to answer, so that no answer is there before another root has asked."""
+
+    async def find(self, *arguments: Any) -> Any:
+        found = await super().find(*arguments)
+        await _turns(TURNS)
+        return found
+
+    async def search(self, *arguments: Any) -> Any:
+        page = await super().search(*arguments)
+        await _turns(TURNS)
+        return page
+
+
+async def _turns(number: int) -> None:
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
 def twin(house: MemoryHouse, sayings: Sayings, executing: Callable[[Parts], Parts]) -> Twin:
     """Another house on the same policies and secrets, with sources, decisions, tables and a trail of its own."""
     parts = house.executor._parts
@@ -200,9 +221,9 @@ def twin(house: MemoryHouse, sayings: Sayings, executing: Callable[[Parts], Part
     return Twin(made, engine)
 
 
-def _empty(source: RecordingConnector) -> RecordingConnector:
+def _empty(source: RecordingConnector) -> FarConnector:
     records = [one for of in source._records.values() for one in of]
-    return RecordingConnector(SourceName(source.source), records, batch_limit=source.batch_limit)
+    return FarConnector(SourceName(source.source), records, batch_limit=source.batch_limit)
 
 
 def _config(source: SourceName) -> ChannelConfig:
