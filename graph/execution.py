@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import itemgetter
 from time import monotonic
 from types import CoroutineType
 from typing import Any, TypeGuard, TypeVar
@@ -171,7 +172,8 @@ class Executor:
     def _errors(self, context: Context) -> list[Rendered]:
         """Everything that has to be said, by path. What nobody foresaw is said without its words."""
         noted = sorted(context.errors.items())
-        return [error for _, error in noted] + [self._unforeseen(context, *fault) for fault in context.faults]
+        unforeseen = sorted(context.faults, key=itemgetter(0))
+        return [error for _, error in noted] + [self._unforeseen(context, *fault) for fault in unforeseen]
 
     def _unforeseen(self, context: Context, path: list[str | int], error: Exception) -> Rendered:
         if isinstance(error, CallerError):

@@ -100,11 +100,14 @@ class Levels:
     async def run(self) -> dict[str, Any]:
         """The answer's data; what is to be said besides is noted in the context."""
         data = self._data
+        entrances: list[tuple[Root, Any]] = []
+        for root in self._bound.plan.roots:
+            data[root.key] = root.value if isinstance(root, Name) else None
+            if isinstance(root, Root):
+                entrances.append((root, self._opened(root)))
         async with asyncio.TaskGroup() as group:
-            for root in self._bound.plan.roots:
-                data[root.key] = root.value if isinstance(root, Name) else None
-                if isinstance(root, Root):
-                    self._promise(root.shape, group.create_task(self._enter(root)))
+            for root, found in entrances:
+                self._promise(root.shape, group.create_task(self._enter(root, found)))
             for (_, edge, arguments), places in self._batched().items():
                 task = group.create_task(self._take(edge, arguments, places))
                 for _, step in places:
@@ -125,14 +128,22 @@ class Levels:
                 batched.setdefault(together, []).append((objects, step))
         return batched
 
-    async def _enter(self, root: Root) -> None:
+    def _opened(self, root: Root) -> Any:
+        """What a field of the query root gives, or the work that finds it: all are asked before any is waited for."""
+        resolve: Callable[..., Any] = root.definition.resolve or _nothing
+        try:
+            return resolve(None, Info(self._context, Place((root.key,))), **self._bound.roots[root])
+        except Exception as error:  # noqa: BLE001  a bug costs its own field
+            return error
+
+    async def _enter(self, root: Root, found: Any) -> None:
         """Fill a field of the query root."""
         place = Place((root.key,))
         try:
-            resolve: Callable[..., Any] = root.definition.resolve or _nothing
-            found = resolve(None, Info(self._context, place), **self._bound.roots[root])
             if isawaitable(found):
                 found = await found
+            if isinstance(found, Exception):
+                raise found
         except CallerError as error:
             self._context.fail(place, error)
             return

@@ -6,7 +6,7 @@ are rare and are examined again, slowly, to say where (`examine`), with graphql-
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from operator import attrgetter
@@ -23,6 +23,7 @@ from graphql import (
     GraphQLString,
 )
 from graphql.execution import Executor
+from graphql.pyutils import is_iterable
 
 from graph.schema import definition_of
 
@@ -30,6 +31,9 @@ Projection = Callable[[Any], Any]
 Key: TypeAlias = str | int
 
 _complete = Executor.complete_leaf_value
+
+_NOT_NULL: Final = "null where there can be none"
+_NO_LIST: Final = "no list where there is one"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,19 +61,37 @@ class _Null(Exception):
 def compile_projection(type_: GraphQLOutputType, parts: Sequence[PartField]) -> Projection:
     """Writes values of a type; null only where the type is nullable."""
     if isinstance(type_, GraphQLNonNull):
-        return _present(type_.of_type, parts)
+        return _required(_present(type_.of_type, parts))
     write = _present(type_, parts)
     return lambda value: None if value is None else write(value)
+
+
+def _required(write: Projection) -> Projection:
+    """Some scalars would write null as a word, and a part of which only the type is selected would not look at it."""
+
+    def write_required(value: Any) -> Any:
+        if value is None:
+            raise TypeError(_NOT_NULL)
+        return write(value)
+
+    return write_required
 
 
 def _present(type_: GraphQLOutputType, parts: Sequence[PartField]) -> Projection:
     """Writes values of the nullable type that are there."""
     if isinstance(type_, GraphQLList):
         item = compile_projection(type_.of_type, parts)
-        return lambda values: [item(value) for value in values]
+        return lambda values: [item(value) for value in _rows(values)]
     if isinstance(type_, GraphQLObjectType):
         return _object(parts)
     return _leaf(type_)  # type: ignore[arg-type]  # interfaces hold records, which are no values
+
+
+def _rows(values: Any) -> Iterable[Any]:
+    """The values of a list: a text and a mapping are none, though they could be gone through."""
+    if values.__class__ is tuple or is_iterable(values):
+        return values  # type: ignore[no-any-return]  # now it is known to be one
+    raise TypeError(_NO_LIST)
 
 
 def _object(parts: Sequence[PartField]) -> Projection:
@@ -118,9 +140,6 @@ def _enumeration(type_: GraphQLEnumType) -> Projection:
     return write
 
 
-_NOT_NULL: Final = "null where there can be none"
-
-
 def examine(type_: GraphQLOutputType, parts: Sequence[PartField], value: Any) -> tuple[Any, list[Fault]]:
     """A value as far as it can be written, and what is wrong with the rest, at the paths below it."""
     faults: list[Fault] = []
@@ -155,12 +174,24 @@ def _examined_present(
     type_: GraphQLOutputType, parts: Sequence[PartField], value: Any, path: tuple[Key, ...], faults: list[Fault]
 ) -> Any:
     if isinstance(type_, GraphQLList):
-        return [_examined(type_.of_type, parts, one, (*path, row), faults) for row, one in enumerate(value)]
+        return [_examined(type_.of_type, parts, one, (*path, row), faults) for row, one in enumerate(_rows(value))]
     if isinstance(type_, GraphQLObjectType):
         return {
             part.key: part.type_name
             if part.field is None
-            else _examined(part.field.type, part.parts, _reader(part.field)(value), (*path, part.key), faults)
+            else _examined_field(part.field, part.parts, value, (*path, part.key), faults)
             for part in parts
         }
     return _complete(type_, value)  # type: ignore[arg-type]  # interfaces hold records, which are no values
+
+
+def _examined_field(
+    field: GraphQLField, parts: Sequence[PartField], value: Any, path: tuple[Key, ...], faults: list[Fault]
+) -> Any:
+    """One field of a part; one that can't even be read is wrong by itself."""
+    try:
+        read = _reader(field)(value)
+    except Exception as error:  # noqa: BLE001  whatever it is, it is this field's
+        faults.append(Fault(path, error))
+        read = None
+    return _examined(field.type, parts, read, path, faults)
