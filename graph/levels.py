@@ -1,4 +1,4 @@
-"""Executes a plan: each edge once for all records of its place, and the answer written column by column.
+"""Executes a plan: each edge once for all records of its place, and the answer written batch by batch.
 
 No resolver is called for a field and no future is made for an object. A step waits for the objects that it leads on
 from and for nothing else, so a slow source holds up its own branch alone; like steps of one depth are one batch.
@@ -8,60 +8,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from inspect import isawaitable
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
+from graph.batches import Batch, Place
 from graph.context import Context, Found, along
-from graph.plan import Id, Name, Objects, Pages, Root, Rows, Seat, Several, Shape, Step, Value, seats
+from graph.examination import Key
+from graph.plan import Name, Objects, Pages, Root, Rows, Seat, Several, Shape, Step, seats
 from graph.plans import Arguments, Bound
-from graph.projection import Key, examine
-from portico.access.guard import Masked, Released, Withheld
+from portico.access.guard import Released
 from portico.records.errors import CallerError
 from resolvers.edges import Edge
-from resolvers.pages import Connection
+from resolvers.pages import Connection, ReleasedEdge
 
 _MISPLACED: Final = "a value that is no release of its type"
-_MISSING: Final = object()
-
-
-@dataclass(slots=True, eq=False)
-class Batch:
-    """The records of one type at one place of the answer, and the objects that are written for them."""
-
-    above: Batch | None
-    lead: tuple[Key, ...]
-    """The response keys from the object above to the row, or to the object itself where there are no rows."""
-    tail: tuple[Key, ...]
-    records: list[Released] = field(default_factory=list)
-    written: list[dict[str, Any]] = field(default_factory=list)
-    origins: list[int] = field(default_factory=list)
-    """For each record, the number of the object above."""
-    rows: list[int] = field(default_factory=list)
-    """For each record, its row; empty where there are none."""
-
-    def add(self, record: Released, origin: int, row: int | None) -> dict[str, Any]:
-        """A place for a record's object."""
-        place: dict[str, Any] = {}
-        self.records.append(record)
-        self.written.append(place)
-        self.origins.append(origin)
-        if row is not None:
-            self.rows.append(row)
-        return place
-
-    def number(self, written: dict[str, Any]) -> int:
-        """Which of the batch's objects this is."""
-        return next(number for number, one in enumerate(self.written) if one is written)
-
-    def place(self, number: int, key: str) -> Place:
-        """Where in the answer a field of the object is."""
-        return Place((*self.path(number), key))
-
-    def path(self, number: int) -> list[Key]:
-        """Where in the answer the object is."""
-        start = [] if self.above is None else self.above.path(self.origins[number])
-        return [*start, *self.lead, self.rows[number], *self.tail] if self.rows else [*start, *self.lead]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +33,6 @@ class Info:
 
     context: Context
     path: Place
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A path of the answer, as graphql-core's `Path` says it."""
-
-    keys: tuple[Key, ...]
-
-    def as_list(self) -> list[Key]:
-        """The path's keys."""
-        return list(self.keys)
-
-    def add_key(self, key: Key, _: object) -> Place:
-        """The place below."""
-        return Place((*self.keys, key))
 
 
 class Levels:
@@ -151,7 +99,7 @@ class Levels:
             self._context.faults.append((place.as_list(), error))
             return
         self._data[root.key] = self._placed(root.shape, found, None, 0, root.key)
-        self._write(root.shape)
+        self._finish(root.shape)
 
     async def _take(self, edge: Edge, arguments: Arguments, places: Sequence[tuple[Objects, Step]]) -> None:
         """Take an edge from every record of these places at once."""
@@ -169,7 +117,7 @@ class Levels:
         for step, batch, number in takers:
             batch.written[number][step.key] = self._reached(step, found[batch.records[number]], batch, number)
         for _, step in places:
-            self._write(step.shape)
+            self._finish(step.shape)
 
     def _permitted(self, step: Step, batch: Batch) -> list[int]:
         """The records from which the caller may follow the edge; that there are others is said once."""
@@ -215,12 +163,10 @@ class Levels:
         try:
             match shape:
                 case Seat():
-                    return self._seated(shape, found, above, origin, (key,), None, ())
+                    batch = self._batch(self._objects(shape, found), above, (key,), ())
+                    return batch.put([found], origin, None)[0]
                 case Several(seat=seat):
-                    return [
-                        None if one is None else self._seated(seat, one, above, origin, (key,), row, ())
-                        for row, one in enumerate(found)
-                    ]
+                    return self._in_rows(seat, found, above, origin, (key,), ())
                 case Pages():
                     return self._page(shape, found, above, origin, key)
         except Exception as error:  # noqa: BLE001  a bug costs its own field
@@ -229,119 +175,66 @@ class Levels:
             return None
 
     def _page(self, pages: Pages, found: Connection, above: Batch | None, origin: int, key: str) -> dict[str, Any]:
-        written: dict[str, Any] = {}
-        for name, part in pages.fields:
-            if isinstance(part, Rows):
-                lead = (key, name)
-                written[name] = [
-                    {
-                        below: self._seated(field, edge.node, above, origin, lead, row, (below,))
-                        if isinstance(field, Seat)
-                        else field(edge)
-                        for below, field in part.fields
-                    }
-                    for row, edge in enumerate(found.edges)
-                ]
-            else:
-                written[name] = part(found)
-        return written
+        return {
+            name: self._rows(part, found.edges, above, origin, (key, name)) if isinstance(part, Rows) else part(found)
+            for name, part in pages.fields
+        }
 
-    def _seated(
+    def _rows(
+        self, rows: Rows, edges: Sequence[ReleasedEdge], above: Batch | None, origin: int, lead: tuple[Key, ...]
+    ) -> list[dict[str, Any]]:
+        columns = [
+            (key, self._in_rows(field, [edge.node for edge in edges], above, origin, lead, (key,)))
+            if isinstance(field, Seat)
+            else (key, [field(edge) for edge in edges])
+            for key, field in rows.fields
+        ]
+        if len(columns) == 1:
+            ((key, values),) = columns
+            return [{key: value} for value in values]
+        return [{key: values[row] for key, values in columns} for row in range(len(edges))]
+
+    def _in_rows(
         self,
         seat: Seat,
-        record: Released,
+        records: Sequence[Released | None],
         above: Batch | None,
         origin: int,
         lead: tuple[Key, ...],
-        row: int | None,
         tail: tuple[Key, ...],
-    ) -> dict[str, Any]:
-        """The object that a record's fields will be written to."""
+    ) -> list[dict[str, Any] | None]:
+        """The objects that records' fields are written to, row by row; null where there is none."""
+        places = [None if record is None else self._objects(seat, record) for record in records]
+        written: list[dict[str, Any] | None] = []
+        for objects, run in groupby(zip(places, records, strict=True), key=itemgetter(0)):
+            found = [record for _, record in run]
+            if objects is None:
+                written.extend([None] * len(found))
+            else:
+                batch = self._batch(objects, above, lead, tail)
+                written.extend(batch.put(found, origin, len(written)))  # type: ignore[arg-type]  # no record is no objects
+        return written
+
+    def _objects(self, seat: Seat, record: Released) -> Objects:
+        """What is written of a record in this seat."""
         objects = seat.objects.get(record.type) if record.__class__ is Released else None
         if objects is None:
             raise TypeError(_MISPLACED)
+        return objects
+
+    def _batch(self, objects: Objects, above: Batch | None, lead: tuple[Key, ...], tail: tuple[Key, ...]) -> Batch:
         batch = self._batches.get(objects)
         if batch is None:
-            batch = self._batches[objects] = Batch(above, lead, tail)
-        return batch.add(record, origin, row)
+            batch = self._batches[objects] = Batch(objects, above, lead, tail)
+        return batch
 
-    def _write(self, shape: Shape) -> None:
-        """Write the fields of all records that were put into a shape's seats."""
+    def _finish(self, shape: Shape) -> None:
+        """Finish the objects of all records that were put into a shape's seats."""
         for seat in seats(shape):
             for objects in seat.objects.values():
                 batch = self._batches.get(objects)
                 if batch is not None:
-                    self._write_fields(objects, batch)
-
-    def _write_fields(self, objects: Objects, batch: Batch) -> None:
-        for one in objects.fields:
-            match one:
-                case Value():
-                    self._write_values(one, batch)
-                case Id():
-                    self._write_ids(one, batch)
-                case Name(key=key, value=name):
-                    for written in batch.written:
-                        written[key] = name
-                case Step(key=key):
-                    for written in batch.written:
-                        written[key] = None
-
-    def _write_ids(self, one: Id, batch: Batch) -> None:
-        global_id = self._context.session.global_id
-        for record, written in zip(batch.records, batch.written, strict=True):
-            try:
-                written[one.key] = global_id(record)
-            except Exception as error:  # noqa: BLE001  a release that the session didn't make has no id, and is none
-                number = batch.number(written)
-                self._context.faults.append((batch.place(number, one.key).as_list(), error))
-                self._annul(batch, number)
-        self._context.released.add(one.coordinate)
-
-    def _annul(self, batch: Batch, number: int) -> None:
-        """Null where the object stands; where there can be none, in the connection that it is a node of."""
-        path = batch.path(number)
-        while len(path) > 1 and batch.tail and path[-1] != batch.lead[0]:
-            path.pop()
-        container: Any = self._data
-        for key in path[:-1]:
-            container = None if container is None else container[key]
-        if container is not None:
-            container[path[-1]] = None
-
-    def _write_values(self, one: Value, batch: Batch) -> None:
-        """One column. What policy withholds or masks is noted at the first row where it does."""
-        key, attribute, write = one.key, one.attribute, one.write
-        withheld = masked = plain = False
-        for record, written in zip(batch.records, batch.written, strict=True):
-            value = record.values.get(attribute, _MISSING)
-            kind = value.__class__
-            if kind is Withheld:
-                written[key] = None
-                if not withheld:
-                    withheld = True
-                    self._context.withhold(batch.place(batch.number(written), key), value)
-                continue
-            if kind is Masked:
-                if not masked:
-                    masked = True
-                    self._context.mask(batch.place(batch.number(written), key), value)
-                value = value.value
-            else:
-                plain = True
-            try:
-                written[key] = write(value)
-            except Exception:  # noqa: BLE001  whatever it is, it is this value's
-                written[key] = self._examined(one, value, batch, batch.number(written))
-        if plain:
-            self._context.released.add(one.coordinate)
-
-    def _examined(self, one: Value, value: Any, batch: Batch, number: int) -> Any:
-        """A value that is not of its type, as far as it can be written."""
-        written, faults = examine(one.type_, one.parts, value)
-        place = batch.place(number, one.key)
-        self._context.faults.extend(([*place.keys, *fault.path], fault.error) for fault in faults)
-        return written
+                    batch.finish(self._context, self._data)
 
 
 def _nothing(*_: object, **__: object) -> None:

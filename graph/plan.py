@@ -1,7 +1,7 @@
 """What an operation does, worked out once: which records are reached from which, and what is written of each.
 
 A plan is a tree of objects: the fields of one type at one place of the answer. What is read from a record is compiled
-into a projection; what leads on is a step, which is taken once for all records of its place. Plans hold no request's
+into columns; what leads on is a step, which is taken once for all records of its place. Plans hold no request's
 data and serve every request with the same document; only the conditions of `@skip` and `@include` make another plan.
 """
 
@@ -31,7 +31,7 @@ from graphql import (
 from graphql.execution import VariableValues
 
 from graph.fields import Kind
-from graph.projection import PartField, Projection, compile_field, compile_projection
+from graph.projection import Column, Columns, PartField, Projection, compile_field
 from graph.schema import GraphSchema, is_part, kind_of
 from graph.selection import included
 from portico.records.references import RecordType
@@ -60,14 +60,12 @@ class Id:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Value:
-    """A value of a record, written by a projection; `type_` and `parts` say what, where it has to be examined."""
+    """A value of a record."""
 
     key: str
     attribute: str
     coordinate: str
-    write: Projection
-    type_: GraphQLOutputType
-    parts: Sequence[PartField]
+    column: Column
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,6 +119,7 @@ class Objects:
     type_name: str
     depth: int
     fields: Sequence[Name | Id | Value | Step]
+    columns: Columns
 
     @property
     def steps(self) -> Iterator[Step]:
@@ -212,27 +211,31 @@ class Planner:
         )
 
     def _record(self, type_: GraphQLObjectType, sets: Sequence[SelectionSetNode | None], depth: int) -> Objects:
-        fields: list[Name | Id | Value | Step] = []
-        for key, nodes in self._collected(sets, type_).items():
-            name = nodes[0].name.value
-            fields.append(Name(key, type_.name) if name == "__typename" else self._field(type_, key, nodes, depth))
-        objects = Objects(type_.name, depth, fields)
+        columns = Columns()
+        fields = [self._field(type_, key, nodes, depth, columns) for key, nodes in self._collected(sets, type_).items()]
+        objects = Objects(type_.name, depth, fields, columns)
         self._objects.append(objects)
         return objects
 
-    def _field(self, type_: GraphQLObjectType, key: str, nodes: Sequence[FieldNode], depth: int) -> Id | Value | Step:
+    def _field(
+        self, type_: GraphQLObjectType, key: str, nodes: Sequence[FieldNode], depth: int, columns: Columns
+    ) -> Name | Id | Value | Step:
         name = nodes[0].name.value
+        if name == "__typename":
+            columns.add_word(key, type_.name)
+            return Name(key, type_.name)
         definition, coordinate = type_.fields[name], self._schema.fields[type_.name][name]
         self._fields.setdefault(type_.name, set()).add(coordinate.attribute)
         if coordinate.attribute == "id":
+            columns.add_word(key, None)
             return Id(key, coordinate.name)
         if kind_of(definition) is Kind.EDGE:
+            columns.add_word(key, None)
             edge = EDGES[(RecordType(type_.name), coordinate.attribute)]
             shape = self._shape(definition.type, nodes, depth + 1)
             return Step(key, coordinate.name, edge, nodes[0], definition, shape)
-        parts = self._parts(definition, nodes)
-        write = compile_projection(definition.type, parts)
-        return Value(key, coordinate.attribute, coordinate.name, write, definition.type, parts)
+        column = columns.add_value(key, coordinate.attribute, definition.type, self._parts(definition, nodes))
+        return Value(key, coordinate.attribute, coordinate.name, column)
 
     def _parts(self, definition: GraphQLField, nodes: Sequence[FieldNode]) -> list[PartField]:
         type_ = get_named_type(definition.type)

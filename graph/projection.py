@@ -1,15 +1,15 @@
-"""How a released value is written into the answer: compiled once for exactly what is selected of it.
+"""How released values are written into the answer: compiled once for exactly what is selected of them.
 
-A projection takes a value that is there and gives what JSON can hold, or raises. Values that are not of their type
-are rare and are examined again, slowly, to say where (`examine`), with graphql-core's rules for null.
+The functions are Python that is put together from the schema's names and the response keys, and then read by Python's
+own compiler: no call is made for a value that is a text, and none for a column. A function gives what JSON can hold,
+or raises; what raises is examined again, slowly, to say where (`graph.examination`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
-from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
 from graphql import (
@@ -27,13 +27,15 @@ from graphql.pyutils import is_iterable
 
 from graph.schema import definition_of
 
-Projection = Callable[[Any], Any]
-Key: TypeAlias = str | int
+Projection: TypeAlias = Callable[[Any], Any]
+RowProjection: TypeAlias = Callable[[Mapping[str, Any]], dict[str, Any]]
 
-_complete = Executor.complete_leaf_value
+complete = Executor.complete_leaf_value
 
-_NOT_NULL: Final = "null where there can be none"
+NOT_NULL: Final = "null where there can be none"
 _NO_LIST: Final = "no list where there is one"
+_WRITERS_LIMIT: Final = 50
+"""Row functions of one place: it takes one for each set of attributes that are withheld or masked together."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,152 +48,139 @@ class PartField:
     parts: Sequence[PartField]
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A value below a field that is not of its type, and where."""
-
-    path: tuple[Key, ...]
-    error: Exception
-
-
-class _Null(Exception):
-    """Null where there can be none: the nearest place that can be null becomes so."""
-
-
-def compile_projection(type_: GraphQLOutputType, parts: Sequence[PartField]) -> Projection:
-    """Writes values of a type; null only where the type is nullable."""
-    if isinstance(type_, GraphQLNonNull):
-        return _required(_present(type_.of_type, parts))
-    write = _present(type_, parts)
-    return lambda value: None if value is None else write(value)
-
-
-def _required(write: Projection) -> Projection:
-    """Some scalars would write null as a word, and a part of which only the type is selected would not look at it."""
-
-    def write_required(value: Any) -> Any:
-        if value is None:
-            raise TypeError(_NOT_NULL)
-        return write(value)
-
-    return write_required
-
-
-def _present(type_: GraphQLOutputType, parts: Sequence[PartField]) -> Projection:
-    """Writes values of the nullable type that are there."""
-    if isinstance(type_, GraphQLList):
-        item = compile_projection(type_.of_type, parts)
-        return lambda values: [item(value) for value in _rows(values)]
-    if isinstance(type_, GraphQLObjectType):
-        return _object(parts)
-    return _leaf(type_)  # type: ignore[arg-type]  # interfaces hold records, which are no values
-
-
-def _rows(values: Any) -> Iterable[Any]:
+def rows_of(values: Any) -> Iterable[Any]:
     """The values of a list: a text and a mapping are none, though they could be gone through."""
     if values.__class__ is tuple or is_iterable(values):
-        return values  # type: ignore[no-any-return]  # now it is known to be one
+        return values
     raise TypeError(_NO_LIST)
-
-
-def _object(parts: Sequence[PartField]) -> Projection:
-    fields = [(part.key, compile_field(part)) for part in parts]
-    return lambda value: {key: write(value) for key, write in fields}
 
 
 def compile_field(part: PartField) -> Projection:
     """Writes one field of the value that a part is."""
-    if part.field is None:
-        name = part.type_name
-        return lambda _: name
-    read, write = _reader(part.field), compile_projection(part.field.type, part.parts)
-    return lambda value: write(read(value))
+    text = _Text()
+    return text.function("value", text.part_field(part, "value"))
 
 
-def _reader(field: GraphQLField) -> Callable[[Any], Any]:
-    return attrgetter(definition_of(field).python_name)
+class Columns:
+    """The values that are selected of one type at one place: each by itself, or all of a row at once."""
+
+    def __init__(self) -> None:
+        self._text = _Text()
+        self._row: list[tuple[str, str | None, str]] = []
+        self._writers: dict[frozenset[str], RowProjection] = {}
+
+    def add_word(self, key: str, word: str | None) -> None:
+        """The same word, or null, in each row."""
+        self._row.append((key, None, repr(word)))
+
+    def add_value(self, key: str, attribute: str, type_: GraphQLOutputType, parts: Sequence[PartField]) -> Column:
+        """A value of each row."""
+        self._row.append((key, attribute, self._text.value(type_, parts, f"values[{attribute!r}]")))
+        return Column(self._text, type_, parts)
+
+    def writer(self, partly: frozenset[str]) -> RowProjection:
+        """Writes a row from its values by attribute; null for those that are `partly` released or not at all."""
+        known = self._writers.get(partly)
+        if known is None:
+            if len(self._writers) >= _WRITERS_LIMIT:
+                self._writers.clear()
+            fields = ", ".join(f"{key!r}: {'None' if of in partly else value}" for key, of, value in self._row)
+            known = self._writers[partly] = self._text.function("values", f"{{{fields}}}")
+        return known
 
 
-def _leaf(type_: GraphQLLeafType) -> Projection:
-    if isinstance(type_, GraphQLEnumType):
-        return _enumeration(type_)
+@dataclass(slots=True, eq=False)
+class Column:
+    """One value by itself; `type_` and `parts` say what it is."""
+
+    text: _Text
+    type_: GraphQLOutputType
+    parts: Sequence[PartField]
+    _write: Projection | None = field(default=None)
+
+    def write(self, value: Any) -> Any:
+        """What is written of a value; raises where it is not of its type."""
+        if self._write is None:
+            self._write = self.text.function("value", self.text.value(self.type_, self.parts, "value"))
+        return self._write(value)
+
+
+class _Text:
+    """Python that writes values, and the things that it refers to by name."""
+
+    def __init__(self) -> None:
+        self._things: dict[str, Any] = {"rows_of": rows_of, "absent": _absent}
+
+    def function(self, argument: str, expression: str) -> Callable[[Any], Any]:
+        """A function of one argument."""
+        name = f"_{len(self._things)}"
+        text = f"def {name}({argument}):\n    return {expression}\n"
+        exec(compile(text, "<projection>", "exec"), self._things)  # noqa: S102  made of the schema's names and of quoted keys
+        function: Callable[[Any], Any] = self._things[name]
+        return function
+
+    def value(self, type_: GraphQLOutputType, parts: Sequence[PartField], read: str, depth: int = 0) -> str:
+        """An expression that writes what `read` gives: null only where the type is nullable."""
+        required = isinstance(type_, GraphQLNonNull)
+        inner = type_.of_type if isinstance(type_, GraphQLNonNull) else type_
+        here = f"v{depth}"
+        first = read if read == here else f"({here} := {read})"
+        if not isinstance(inner, GraphQLList | GraphQLObjectType) and inner.coerce_output_value == _TEXT:  # type: ignore[union-attr]  # interfaces hold records, which are no values
+            leaf = self._refer(_leaf(inner, required=required))  # type: ignore[arg-type]  # see above
+            kept = f"{first}.__class__ is str" if required else f"{first} is None or {here}.__class__ is str"
+            return f"({here} if {kept} else {leaf}({here}))"
+        if isinstance(inner, GraphQLList):
+            there = (
+                f"[{self.value(inner.of_type, parts, f'v{depth + 1}', depth + 1)} for v{depth + 1} in rows_of({here})]"
+            )
+        elif isinstance(inner, GraphQLObjectType):
+            fields = ", ".join(f"{part.key!r}: {self.part_field(part, 'part')}" for part in parts)
+            there = f"{self._refer(self.function('part', f'{{{fields}}}'))}({here})"
+        else:
+            there = self._leaf(inner, here)  # type: ignore[arg-type]  # see above
+        return f"({'absent()' if required else 'None'} if {first} is None else {there})"
+
+    def part_field(self, part: PartField, owner: str) -> str:
+        """An expression that writes a field of a part."""
+        if part.field is None:
+            return repr(part.type_name)
+        return self.value(part.field.type, part.parts, f"{owner}.{definition_of(part.field).python_name}")
+
+    def _leaf(self, type_: GraphQLLeafType, here: str) -> str:
+        if isinstance(type_, GraphQLEnumType):
+            words: dict[Enum, str] = {}
+            return f"({self._refer(words)}.get({here}) or {self._refer(_enumeration(type_, words))}({here}))"
+        return f"({self._refer(type_.coerce_output_value)}({here}) or {self._refer(_leaf(type_))}({here}))"
+
+    def _refer(self, thing: Any) -> str:
+        name = f"_{len(self._things)}"
+        self._things[name] = thing
+        return name
+
+
+_TEXT: Final = GraphQLString.coerce_output_value
+
+
+def _leaf(type_: GraphQLLeafType, *, required: bool = False) -> Projection:
+    """Writes a leaf's value as graphql-core does; null, where it is asked about it, is no value."""
 
     def write(value: Any) -> Any:
-        return _complete(type_, value)
+        return _absent() if required and value is None else complete(type_, value)
 
-    def write_text(value: Any) -> Any:
-        return value if value.__class__ is str else _complete(type_, value)
-
-    return write_text if type_.serialize == GraphQLString.serialize else write
+    return write
 
 
-def _enumeration(type_: GraphQLEnumType) -> Projection:
-    """An enumeration's words are few: each is completed once."""
-    known: dict[Enum, str] = {}
+def _enumeration(type_: GraphQLEnumType, words: dict[Enum, str]) -> Projection:
+    """Writes an enumeration's words, which are few: each is completed once."""
 
     def write(value: Any) -> Any:
-        word = known.get(value) if isinstance(value, Enum) else None
-        if word is None:
-            word = _complete(type_, value)
-            if isinstance(value, Enum):
-                known[value] = word
+        word = complete(type_, value)
+        if isinstance(value, Enum):
+            words[value] = word
         return word
 
     return write
 
 
-def examine(type_: GraphQLOutputType, parts: Sequence[PartField], value: Any) -> tuple[Any, list[Fault]]:
-    """A value as far as it can be written, and what is wrong with the rest, at the paths below it."""
-    faults: list[Fault] = []
-    try:
-        return _examined(type_, parts, value, (), faults), faults
-    except _Null:
-        return None, faults
-
-
-def _examined(
-    type_: GraphQLOutputType, parts: Sequence[PartField], value: Any, path: tuple[Key, ...], faults: list[Fault]
-) -> Any:
-    if isinstance(type_, GraphQLNonNull):
-        written = _examined(type_.of_type, parts, value, path, faults)
-        if written is None:
-            if not any(fault.path[: len(path)] == path for fault in faults):
-                faults.append(Fault(path, TypeError(_NOT_NULL)))
-            raise _Null
-        return written
-    if value is None:
-        return None
-    try:
-        return _examined_present(type_, parts, value, path, faults)
-    except _Null:
-        return None
-    except Exception as error:  # noqa: BLE001  whatever it is, it is this value's
-        faults.append(Fault(path, error))
-        return None
-
-
-def _examined_present(
-    type_: GraphQLOutputType, parts: Sequence[PartField], value: Any, path: tuple[Key, ...], faults: list[Fault]
-) -> Any:
-    if isinstance(type_, GraphQLList):
-        return [_examined(type_.of_type, parts, one, (*path, row), faults) for row, one in enumerate(_rows(value))]
-    if isinstance(type_, GraphQLObjectType):
-        return {
-            part.key: part.type_name
-            if part.field is None
-            else _examined_field(part.field, part.parts, value, (*path, part.key), faults)
-            for part in parts
-        }
-    return _complete(type_, value)  # type: ignore[arg-type]  # interfaces hold records, which are no values
-
-
-def _examined_field(
-    field: GraphQLField, parts: Sequence[PartField], value: Any, path: tuple[Key, ...], faults: list[Fault]
-) -> Any:
-    """One field of a part; one that can't even be read is wrong by itself."""
-    try:
-        read = _reader(field)(value)
-    except Exception as error:  # noqa: BLE001  whatever it is, it is this field's
-        faults.append(Fault(path, error))
-        read = None
-    return _examined(field.type, parts, read, path, faults)
+def _absent() -> Any:
+    raise TypeError(NOT_NULL)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from portico.access.decisions import DecisionClass, Decisions, Facts, Tally
@@ -63,7 +64,8 @@ class Released:
     """What a caller may have of one record, by attribute: plain values, `Masked` and `Withheld`.
 
     `denied` names the edges that the caller may not follow from here, `notices` holds the texts that must be said with
-    it, by code. Equal only to itself: the session that made it knows which record it stands for, and nobody else does.
+    it, by code, `partly` names the attributes that are masked or withheld: only those can be anything but plain values.
+    Equal only to itself: the session that made it knows which record it stands for, and nobody else does.
     """
 
     type: str
@@ -71,6 +73,7 @@ class Released:
     values: Mapping[str, Any]
     denied: Mapping[str, Withheld]
     notices: Mapping[str, str] = field(default_factory=dict)
+    partly: frozenset[str] = frozenset()
 
 
 PROJECTIONS_LIMIT = 10_000
@@ -89,6 +92,9 @@ class _Projection:
     """Whether one of the masks is another for each patient."""
     withheld: dict[str, Withheld] = field(default_factory=dict)
     denied: dict[str, Withheld] = field(default_factory=dict)
+    partly: frozenset[str] = frozenset()
+    pluck: Callable[[Record], dict[str, Any]] = lambda _: {}
+    """Reads the plain values off a record."""
 
 
 class Guard:
@@ -184,6 +190,8 @@ class Guard:
                 kept = projection.denied if coordinate.edge else projection.withheld
                 reason = ruling.reason or "not_permitted"
                 kept[attribute] = Withheld(coordinate.name, reason, decision.decision_id, ruling.step_up)
+        projection.partly = frozenset((*projection.withheld, *(of.attribute for of, _ in projection.masked)))
+        projection.pluck = _plucker(tuple(projection.plain))
         return projection
 
     def _judged(self, caller: Caller, ruling: Ruling) -> Ruling:
@@ -199,15 +207,24 @@ def _applied(projection: _Projection | None, case: Case, key: MaskKey) -> Releas
     if projection is None:
         return None
     record, decision = case.record, projection.decision
-    values: dict[str, Any] = {attribute: getattr(record, attribute) for attribute in projection.plain}
-    values.update(projection.withheld)
+    values = projection.pluck(record)
+    if projection.withheld:
+        values.update(projection.withheld)
     if projection.masked:
         if projection.personal:
             key = replace(key, patient=case.patient)
         for coordinate, mask in projection.masked:
             value = getattr(record, coordinate.attribute)
             values[coordinate.attribute] = _masked(coordinate, mask, value, key, decision.decision_id)
-    return Released(projection.type, case.patient, values, projection.denied, decision.notices)
+    return Released(projection.type, case.patient, values, projection.denied, decision.notices, projection.partly)
+
+
+@lru_cache(maxsize=1_000)
+def _plucker(attributes: tuple[str, ...]) -> Callable[[Record], dict[str, Any]]:
+    """Reads these attributes off a record: compiled, for it is done with every record that is released."""
+    text = ", ".join(f"{attribute!r}: record.{attribute}" for attribute in attributes)
+    plucker: Callable[[Record], dict[str, Any]] = eval(f"lambda record: {{{text}}}")  # noqa: S307  the schema's own names
+    return plucker
 
 
 def _masked(coordinate: Coordinate, mask: Mask, value: Any, key: MaskKey, decision_id: str) -> Masked | Withheld | None:
