@@ -23,15 +23,15 @@ def refuse_foreign_records(
 
     Raises `SourceInvalid` if one is not of the source and type, is twice there, or lies under a key that is not asked.
     """
-    grouped: dict[str, list[Record]] = {key: [] for key in keys}
-    seen: set[RecordId] = set()
+    grouped: dict[str | None, list[Record]] = {key: [] for key in keys}
+    kind, seen = RECORD_CLASSES[type_], set[RecordId]()
     for record in records:
-        _refuse_stranger(source, type_, record, seen)
-        key = key_of(record, by)
-        if key is None or key not in grouped:
+        _refuse_stranger(source, kind, record, seen)
+        group = grouped.get(record.subject if by is By.PATIENT else key_of(record, by))
+        if group is None:
             raise SourceInvalid(source, "The source system answered about something that was not asked.")
-        grouped[key].append(record)
-    return {key: tuple(group) for key, group in grouped.items()}
+        group.append(record)
+    return {key: tuple(group) for key, group in grouped.items() if key is not None}
 
 
 def refuse_foreign_hits(source: SourceName, search: Search, page: Page) -> None:
@@ -44,14 +44,15 @@ def refuse_foreign_hits(source: SourceName, search: Search, page: Page) -> None:
             raise SourceInvalid(source, "The source system gave a position that is too long to come back to.")
         if hit.position == search.after:
             raise SourceInvalid(source, "The source system gave again what it was to go on from.")
-        _refuse_stranger(source, search.type, hit.record, seen)
+        _refuse_stranger(source, RECORD_CLASSES[search.type], hit.record, seen)
         if missed(hit.record):
             raise SourceInvalid(source, "The source system answered with something that was not asked for.")
 
 
-def _refuse_stranger(source: SourceName, type_: RecordType, record: Record, seen: set[RecordId]) -> None:
-    if type(record) is not RECORD_CLASSES[type_] or record.id.type is not type_ or record.id.source != source:
+def _refuse_stranger(source: SourceName, kind: type[Record], record: Record, seen: set[RecordId]) -> None:
+    id_ = record.id
+    if record.__class__ is not kind or id_.type is not kind.type or id_.source != source:
         raise SourceInvalid(source, "The source system answered with something else.")
-    if record.id in seen:
+    if id_ in seen:
         raise SourceInvalid(source, "The source system answered with the same record twice.")
-    seen.add(record.id)
+    seen.add(id_)

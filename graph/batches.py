@@ -97,7 +97,7 @@ class Batch:
 
     def finish(self, context: Context, data: dict[str, Any]) -> None:
         """Write what is still missing of the rows, and note what is released of them and what is not."""
-        for one in self.objects.fields:
+        for one in self.objects.fields if self.records else ():
             if isinstance(one, Value):
                 self._finish_column(one, context)
             elif isinstance(one, Id):

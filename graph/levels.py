@@ -204,6 +204,10 @@ class Levels:
         tail: tuple[Key, ...],
     ) -> list[dict[str, Any] | None]:
         """The objects that records' fields are written to, row by row; null where there is none."""
+        if len(seat.objects) == 1:
+            present = [record for record in records if record is not None]
+            if len(present) == len(records):
+                return [*self._alike(seat, present, above, origin, lead, tail)]
         places = [None if record is None else self._objects(seat, record) for record in records]
         written: list[dict[str, Any] | None] = []
         for objects, run in groupby(zip(places, records, strict=True), key=itemgetter(0)):
@@ -214,6 +218,22 @@ class Levels:
                 batch = self._batch(objects, above, lead, tail)
                 written.extend(batch.put(found, origin, len(written)))  # type: ignore[arg-type]  # no record is no objects
         return written
+
+    def _alike(
+        self,
+        seat: Seat,
+        records: Sequence[Released],
+        above: Batch | None,
+        origin: int,
+        lead: tuple[Key, ...],
+        tail: tuple[Key, ...],
+    ) -> list[dict[str, Any]]:
+        """The same for records of the one type that this seat is for, all of them there."""
+        ((type_name, objects),) = seat.objects.items()
+        for record in records:
+            if record.__class__ is not Released or record.type != type_name:
+                raise TypeError(_MISPLACED)
+        return self._batch(objects, above, lead, tail).put(records, origin, 0)
 
     def _objects(self, seat: Seat, record: Released) -> Objects:
         """What is written of a record in this seat."""

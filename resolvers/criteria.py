@@ -7,10 +7,12 @@ revealed attribute in full; for any other row the value is as good as absent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple, TypeVar
+from functools import lru_cache
+from operator import attrgetter
+from typing import Final, NamedTuple, TypeVar
 
 from portico.records.references import RecordType, Reference
 from portico.records.search import Condition, Op
@@ -127,24 +129,30 @@ def _meets(value: str | None, condition: Condition) -> bool:
 
 def _text(record: Record, field: str) -> str | None:
     """A field of the vocabulary, read off a record."""
-    match _read(record, field):
+    value = _READ.get((record.type, field), _by_name(field))(record)
+    if value.__class__ is datetime:
+        return instant(value)
+    match value:
         case Period(start=datetime() as start):
             return instant(start)
-        case Reference(value=value):
-            return value
-        case datetime() as moment:
-            return instant(moment)
+        case Reference(value=name):
+            return name
         case str() as text:
             return str(text)
     return None
 
 
-def _read(record: Record, field: str) -> object:
+_READ: Final[dict[tuple[RecordType, str], Callable[[Record], object]]] = {
+    (RecordType.ENCOUNTER, "start"): attrgetter("period"),
+}
+"""Where a field of the vocabulary is another attribute's."""
+
+
+@lru_cache
+def _by_name(field: str) -> Callable[[Record], object]:
     match field:
         case "id":
-            return record.id.value
+            return attrgetter("id.value")
         case "patient":
-            return record.subject
-        case "start" if record.type is RecordType.ENCOUNTER:
-            return getattr(record, "period", None)
-    return getattr(record, field, None)
+            return attrgetter("subject")
+    return lambda record: getattr(record, field, None)

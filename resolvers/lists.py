@@ -88,9 +88,9 @@ async def _visible_rows(
     coordinates = [session.tags[search.type.value][attribute] for attribute in attributes]
     for _ in range(SOURCE_PAGES_LIMIT):
         page = await session.search(search)
-        for hit in page.hits:
-            session.learn(hit.record, By.ID)
-        cases = await session.cases([hit.record for hit in page.hits])
+        found = [hit.record for hit in page.hits]
+        session.learn(search.type, found, By.ID)
+        cases = await session.cases(found)
         full = await session.guard.in_full(session.caller, cases, coordinates, session.tally)
         seen = {case.record.id for case in await session.admitted(cases)}
         rows += [

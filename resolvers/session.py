@@ -81,6 +81,8 @@ class Session:
         default_factory=dict
     )
     _known: dict[tuple[RecordType, By, str], dict[RecordId, Record]] = field(default_factory=dict)
+    _heard: dict[RecordType, list[tuple[Sequence[Record], By]]] = field(default_factory=dict)
+    """Records that came and that nobody has asked for by name yet."""
     _by_patient: dict[PatientId, Standing] = field(default_factory=dict)
     _by_subject: dict[tuple[SourceName, str], Standing | None] = field(default_factory=dict)
     _foreseen: set[Facts] = field(default_factory=set)
@@ -145,10 +147,13 @@ class Session:
         return found
 
     async def _arrivals(self, type_: RecordType) -> None:
-        """Wait for records of a type that are on their way: those asked for by name may be among them."""
+        """Wait for records of a type that are on their way, and know all: those asked for by name may be among them."""
         under_way = {task for (kind, _, _), task in self._found.items() if kind is type_ and not task.done()}
         if under_way:
             await asyncio.wait(under_way)
+        for records, found_by in self._heard.pop(type_, ()):
+            for record in records:
+                self._know(record, found_by)
 
     async def search(self, search: Search) -> Page:
         """One page of a search. Raises `EgressRefused`, without a call, where the source may not be told so much."""
@@ -163,8 +168,7 @@ class Session:
         await self._clear(channel, told_by_keys(self.tags, type_, by))
         answer = await channel.find(self.call(type_, also), type_, by, keys)
         for records in answer.values():
-            for record in records:
-                self.learn(record, by)
+            self.learn(type_, records, by)
         return answer
 
     async def _clear(self, channel: Channel, told: frozenset[Tag]) -> None:
@@ -180,7 +184,12 @@ class Session:
         if reason is not None:
             raise EgressRefused(channel.source, reason)
 
-    def learn(self, record: Record, found_by: By) -> None:
+    def learn(self, type_: RecordType, records: Sequence[Record], found_by: By) -> None:
+        """Know records under the keys that name them, should anybody ask for them by one."""
+        if records:
+            self._heard.setdefault(type_, []).append((records, found_by))
+
+    def _know(self, record: Record, found_by: By) -> None:
         """Know a record under the keys that name it.
 
         A patient's record that was found by its id, or in a search, is known by its id alone: the patient may have

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from portico.access.decisions import DecisionClass, Decisions, Facts, Tally
 from portico.access.masks import PERSONAL, Mask, MaskKey, Unmaskable, apply
@@ -25,17 +25,19 @@ STEP_UP_REQUIRED = "step_up_required"
 """The reason where the policies would release a value to the same caller after another authentication."""
 
 
-class Case(NamedTuple):
-    """A record, whom it is about, and what a decision may know of both. No patient: about nobody, or nobody known."""
+class Case:
+    """A record, whom it is about, and what a decision may know of both. No patient: about nobody, or nobody known.
 
-    record: Record
-    patient: PatientId | None
-    facts: Facts
+    `class_` is what decides about it. A case is made for every record that is met, and is never changed.
+    """
 
-    @property
-    def class_(self) -> DecisionClass:
-        """What decides about it."""
-        return self.facts.about(self.record.type)
+    __slots__ = ("class_", "facts", "patient", "record")
+
+    def __init__(self, record: Record, patient: PatientId | None, facts: Facts) -> None:
+        self.record = record
+        self.patient = patient
+        self.facts = facts
+        self.class_: DecisionClass = facts.about(record.type)
 
 
 @dataclass(frozen=True, slots=True)

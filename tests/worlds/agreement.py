@@ -41,7 +41,9 @@ PAGED: Final = ("patients", "appointments", "claims", "slots", "practitioners", 
 class Disagreement(AssertionError):
     """The two executors did not do the same."""
 
-    def __init__(self, question: tuple[str, str, str, Mapping[str, Any]], trouble: str, heard: tuple[Heard, Heard]) -> None:
+    def __init__(
+        self, question: tuple[str, str, str, Mapping[str, Any]], trouble: str, heard: tuple[Heard, Heard]
+    ) -> None:
         persona, purpose, query, variables = question
         super().__init__(
             f"{persona} for {purpose}, {trouble}\n{query}\nwith {json.dumps(variables)}\n{chr(10).join(_told(*heard))}"
@@ -56,7 +58,9 @@ def _told(planned: Heard, reference: Heard) -> Iterator[str]:
         yield f"{planned.faults} faults of plans, {reference.faults} of graphql-core"
     for name in ("asked", "questions", "decided"):
         one, other = getattr(planned, name), getattr(reference, name)
-        yield from (f"{name}, plans alone: {one - other}, graphql-core alone: {other - one}" for _ in "." if one != other)
+        yield from (
+            f"{name}, plans alone: {one - other}, graphql-core alone: {other - one}" for _ in "." if one != other
+        )
     for one, other in zip(planned.recorded, reference.recorded, strict=False):
         for of in fields(one):
             mine, its = getattr(one, of.name), getattr(other, of.name)
@@ -101,9 +105,7 @@ class Pair:
     text: SchemaText
     runner: asyncio.Runner
 
-    def ask(
-        self, persona: str, purpose: str, query: str, variables: Mapping[str, Any]
-    ) -> tuple[Heard, Heard]:
+    def ask(self, persona: str, purpose: str, query: str, variables: Mapping[str, Any]) -> tuple[Heard, Heard]:
         """What both make of an operation."""
         request = GraphQLRequest(query=query, variables=variables)
         caller = self.planned.house.caller(persona, purpose, seconds=120)

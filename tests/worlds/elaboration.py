@@ -228,6 +228,4 @@ def _declaring(node: Any, used: set[str], lenient: set[str]) -> Any:
 
 
 def _with_default(node: VariableDefinitionNode) -> VariableDefinitionNode:
-    return VariableDefinitionNode(
-        variable=node.variable, type=parse_type("Int"), default_value=IntValueNode(value="2")
-    )
+    return VariableDefinitionNode(variable=node.variable, type=parse_type("Int"), default_value=IntValueNode(value="2"))
