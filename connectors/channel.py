@@ -26,7 +26,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from functools import lru_cache
-from typing import TypeVar
+from operator import attrgetter
+from typing import Any, TypeVar
 
 from connectors.base import Connector
 from connectors.breaker import Breaker, BreakerState
@@ -41,7 +42,7 @@ from portico.records.context import CallContext
 from portico.records.errors import PorticoError, SourceError, SourceInvalid, SourceTimeout, SourceUnavailable
 from portico.records.people import Person, Relation, SensitiveVisit
 from portico.records.references import By, RecordType, SourceName
-from portico.records.search import Page, Search
+from portico.records.search import Hit, Page, Search
 from portico.records.types import Record
 
 T = TypeVar("T")
@@ -382,18 +383,20 @@ def _without(page: Page, attributes: frozenset[str]) -> Page:
     """The page without what nobody wanted."""
     if not attributes:
         return page
-    return replace(page, hits=tuple(replace(hit, record=_reduced(hit.record, attributes)) for hit in page.hits))
+    return replace(page, hits=tuple([Hit(_reduced(hit.record, attributes), hit.position) for hit in page.hits]))
 
 
 def _reduced(record: Record, attributes: frozenset[str]) -> Record:
     kind = type(record)
-    return kind(**{name: getattr(record, name) for name in _kept(kind, attributes)})  # type: ignore[arg-type]  # a class is hashable
+    names, read = _kept(kind, attributes)  # type: ignore[arg-type]  # a class is hashable
+    return kind(**dict(zip(names, read(record), strict=True)))
 
 
 @lru_cache(maxsize=1_000)
-def _kept(kind: type[Record], attributes: frozenset[str]) -> tuple[str, ...]:
-    """The attributes of a kind of record that stay."""
-    return tuple(each.name for each in fields(kind) if each.name not in attributes)
+def _kept(kind: type[Record], attributes: frozenset[str]) -> tuple[tuple[str, ...], Callable[[Record], Sequence[Any]]]:
+    """The attributes of a kind of record that stay, and what reads them."""
+    names = tuple(each.name for each in fields(kind) if each.name not in attributes)
+    return names, attrgetter(*names)
 
 
 async def _together(asks: Sequence[Coroutine[None, None, T]]) -> list[T]:

@@ -247,7 +247,8 @@ class Session:
             self._by_patient[standing.patient] = standing
             self._by_subject[PORTICO, standing.patient] = standing
             for source, ids in standing.sources.items():
-                self._by_subject.update(((source, id_), standing) for id_ in ids)
+                for id_ in ids:
+                    self._by_subject[source, id_] = standing
 
     def forget_standing(self, patient: PatientId) -> None:
         """A command has changed how the caller stands to a patient: it is asked for again when it is needed."""

@@ -96,9 +96,9 @@ class AuditEntry:
             raise AuditUnavailable
         if not all(map(is_patient_id, self.patients)):
             raise AuditUnavailable
-        for text in _texts(self):
-            if "\x00" in text or not _is_unicode(text):
-                raise AuditUnavailable
+        texts = "".join(_texts(self))
+        if "\x00" in texts or not _is_unicode(texts):
+            raise AuditUnavailable
 
     def encode(self) -> bytes:
         """The canonical encoding: JSON by RFC 8785 (JCS), so that any auditor can make the same bytes.
