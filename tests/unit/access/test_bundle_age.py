@@ -62,7 +62,7 @@ def test_what_was_sound_is_not_made_older_by_what_is_told_later() -> None:
         told(last_successful_request="0001-01-01T00:00:00Z"), told(last_successful_request="2026-01-01T00:00:00"),
         told(code=7, last_successful_request=ago(0)), told(code="x", last_successful_activation=7),
     ],
-    ids=str,
+    ids=range(16),
 )  # fmt: skip
 def test_anything_else_tells_of_no_sound_look(status: Json) -> None:
     assert not age_after(status).is_within
