@@ -163,7 +163,7 @@ async def test_an_older_bundle_does_not_come_back_however_well_it_is_signed(deli
 
 async def test_the_last_good_bundle_serves_no_longer_than_is_allowed(delivery: Delivery) -> None:
     await delivery.shelf.put(delivery.archive("watched"))
-    engine = await delivery.engine(complaints := [], bundle_seconds=4.0)
+    engine = await delivery.engine(complaints := [], bundle_seconds=7.0)
     await until(lambda: engine.status.revision == "watched")
     await until(lambda: engine.status.refused is None)
     await serves(engine, "watched")
