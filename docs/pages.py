@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from docs import policy_input
+from docs.cases import cases_page
 from docs.commands import commands_page, read_makefile
 from docs.configuration import settings_page, tenants_page
 from docs.coordinates import schema_page
@@ -28,6 +29,7 @@ def pages(root: Path = ROOT) -> Mapping[Path, str]:
         _REFERENCE / "commands.md": commands_page(read_makefile(root)),
         _REFERENCE / "schema.md": schema_page(),
         _REFERENCE / "who-sees-what.md": matrix_page(policies),
+        _REFERENCE / "decided-cases.md": cases_page(root),
         policy_input.PAGE: policy_input.page(policies),
         _REFERENCE / "errors.md": errors_page(),
         _REFERENCE / "audit-rows.md": audit_page(),

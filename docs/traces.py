@@ -46,7 +46,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "request_failed": "A bug at the edge. The caller reads `INTERNAL`.",
     "fault": "A bug behind the edge. The caller reads `INTERNAL`; nothing of it is released.",
     "keys_unavailable": "The identity provider's keys could not be fetched. Known keys go on counting for a while.",
-    "policies_refused": "The policy folder was changed to something that can't be used. The last good ones decide.",
+    "policies_refused": "The policies were changed to something that can't be used, or an OPA server has none.",
     "linking_failed": "A round of linking failed. What was linked before stays; the next round tries again.",
     "consents_failed": "The EHR's consents couldn't be read anew. Those known before hold; the next round tries again.",
     "checkpoint_written": "Checkpoints of chains that grew are on the disk. Told at level `debug`.",

@@ -232,14 +232,22 @@ def _trail(database: Database, settings: Settings) -> PostgresTrail | WitnessedT
 
 
 async def _engine(settings: Settings) -> PolicyEngine:
+    def note_refused(reason: str) -> None:
+        _log.error("policies_refused", reason=reason)
+
     if settings.opa_url is None:
         return await EmbeddedEngine.start(
-            EmbeddedConfig(folder=settings.policies, deadline_seconds=POLICY_SECONDS),
-            on_refused=lambda reason: _log.error("policies_refused", reason=reason),
+            EmbeddedConfig(folder=settings.policies, deadline_seconds=POLICY_SECONDS), on_refused=note_refused
         )
     bundle = await asyncio.to_thread(read_bundle, settings.policies)
     return await ServerEngine.start(
-        ServerConfig(url=settings.opa_url, schemas=bundle.schemas, deadline_seconds=POLICY_SECONDS)
+        ServerConfig(
+            url=settings.opa_url,
+            schemas=bundle.schemas,
+            deadline_seconds=POLICY_SECONDS,
+            bundle_seconds=settings.opa_bundle_seconds,
+        ),
+        on_refused=note_refused,
     )
 
 

@@ -127,6 +127,9 @@ class Settings(BaseSettings):
     """Longest accepted lifetime of a token, from `iat` to `exp`."""
     opa_url: Url | None = None
     """URL of an OPA server; without it, policies are evaluated in process."""
+    opa_bundle_seconds: Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)] | None = None
+    """Longest that the OPA server may go without a sound look at its bundle; its status API must be on. Without: any
+    time."""
     request_timeout_seconds: Seconds = 10.0
     """Longest that a request may take once it is read."""
     source_timeout_seconds: Seconds = 5.0

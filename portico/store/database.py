@@ -23,6 +23,7 @@ _CONNECTION_GONE = (
     asyncpg.TooManyConnectionsError,
     asyncpg.TransactionRollbackError,
     asyncpg.InternalClientError,  # a backend's last word has come, and asyncpg has not yet closed the connection
+    asyncpg.InternalServerError,  # a function was amid its work when a newer version changed the table that it works on
 )
 # Every query is a look-up. A plan that was made while its tables were small must not go on reading them whole.
 _SETTINGS: Final = {"application_name": "portico", "timezone": "UTC", "enable_seqscan": "off"}
@@ -43,7 +44,7 @@ class DatabaseConfig:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same call may succeed on a new connection: backends die, servers restart, deadlocks are broken."""
+    """Whether the same call may succeed again: backends die, servers restart, deadlocks are broken, tables migrate."""
     if isinstance(error, _OWN_DOING):
         return False
     closed = isinstance(error, asyncpg.InterfaceError) and "connection is closed" in str(error)

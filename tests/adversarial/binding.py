@@ -71,25 +71,25 @@ PATIENTS: Final[Mapping[str, Planted]] = {
     "P02": Planted.STRANGER,
     "P03": Planted.RESTRICTED,
     "P04": Planted.DECEASED,
-    "P05": Planted.GROWN_WARD,
+    "P05": Planted.NEARLY_OF_AGE,
     "P06": Planted.ELDER_CHILD,
     "P07": Planted.SENSITIVE,
+    "P08": Planted.LIVING_WITH_HIV,
+    "P09": Planted.IN_TREATMENT,
+    "P10": Planted.LAPSED,
+    "P11": Planted.MERGED,
+    "P12": Planted.SURVIVOR,
     "P13": Planted.NAMESAKE,
     "P14": Planted.OTHER_NAMESAKE,
     "P15": Planted.PATIENT,
     "P16": Planted.EMPLOYEE,
+    "P17": Planted.EXPECTING,
     "P19": Planted.REFERRED,
     "P20": Planted.MARKUP,
 }
 """The patients by the cases' names; P15 is of the other tenant."""
 
 UNBOUND: Final[Mapping[str, str]] = {
-    "P08": "no record is labelled HIV; tests label one themselves",
-    "P09": "no record is labelled SUD; tests label one themselves",
-    "P10": "no consent is planted",
-    "P11": "nobody is merged",
-    "P12": "nobody is merged",
-    "P17": "no record is labelled RPRO; tests label one themselves",
     "P18": "everybody is synthetic",
 }
 """The patients that the population does not have, and why."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
+from portico.main import CONNECTORS
 from portico.records.errors import PorticoError
 from portico.records.references import RecordType, Tenant
 from tests.adversarial.binding import ALSO_P20, BY_ID, PATIENTS, Q_NODE, Q_PATIENT, another_patient, person
@@ -26,6 +29,7 @@ from tests.oracles.wellformed import complaints
 PUBLIC = "{ viewer { subject } }"
 GUARDED = "{ patients(first: 1) { edges { node { ssn } } } }"
 TENANT = Tenant("riverbend")
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -317,6 +321,15 @@ async def test_no_subscription_and_no_command_on_a_source_is_an_operation(
     assert set(reply.codes) <= {"OPERATION_RESOLUTION_FAILURE", "GRAPHQL_VALIDATION_FAILED"}
     assert "data" not in reply.json()
     assert reply.codes
+
+
+def test_sources_speak_http_and_postgres_alone_and_nothing_reads_xml() -> None:
+    """No frame of HL7 v2 is ever taken apart, and no entity resolved: there is nothing that could."""
+    assert CONNECTORS.keys() == {"fhir", "scheduling", "billing"}
+    modules = [one for room in ("portico", "graph", "resolvers", "connectors") for one in (ROOT / room).rglob("*.py")]
+    assert len(modules) > 100
+    parsers = re.compile(r"^\s*(?:import|from) (xml|lxml|defusedxml|html|hl7|hl7apy|socketserver)\b", re.MULTILINE)
+    assert [str(one) for one in modules if parsers.search(one.read_text())] == []
 
 
 @pytest.mark.parametrize("protocol", [b"graphql-transport-ws", b"graphql-ws"])

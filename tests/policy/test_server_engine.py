@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -266,6 +267,58 @@ async def test_a_new_revision_counts_once_it_has_proven_itself(engine: ServerEng
     assert engine.revision == "weird-2"
     weird.revision = "weird-3"
     await until(lambda: engine.revision == "weird-3")
+
+
+async def test_a_revision_that_was_replaced_does_not_count_again(weird: WeirdOpa) -> None:
+    complaints: list[str] = []
+    engine = await ServerEngine.start(config(weird.url, stale_seconds=0.5), on_refused=complaints.append)
+    weird.revision = "weird-2"
+    await until(lambda: engine.status.revision == "weird-2")
+    weird.revision = REVISION
+    weird.answer = enveloped(GOOD)
+    with pytest.raises(PolicyUnavailable):
+        await engine.ask(Rule.CLASSES, CLASSES)
+    await until(lambda: bool(complaints))
+    await until(lambda: time.monotonic() - engine._confirmed_at > 0.5)
+    with pytest.raises(PolicyUnavailable):
+        _ = engine.revision
+    assert complaints == [f"revision {REVISION} was replaced by another and does not count again"]
+    weird.revision = "weird-2"
+    await until(lambda: engine.status.refused is None)
+    assert engine.revision == "weird-2"
+    await engine.aclose()
+
+
+async def test_a_revision_that_never_proved_itself_has_replaced_nothing(engine: ServerEngine, weird: WeirdOpa) -> None:
+    weird.revision = "weird-2"
+    weird.honest = {**HONEST, "violations": UNPROVEN["violations"]}
+    await until(lambda: engine.status.refused is not None)
+    assert engine.status.revision is None
+    weird.revision, weird.honest = REVISION, dict(HONEST)
+    await until(lambda: engine.status.refused is None)
+    assert engine.revision == REVISION
+
+
+async def test_a_server_that_does_not_tell_of_its_bundle_is_not_believed_where_it_must(weird: WeirdOpa) -> None:
+    engine = await ServerEngine.start(config(weird.url, bundle_seconds=30))
+    weird.answer = enveloped(GOOD)
+    assert engine.status.refused == "the policy server has not had a sound look at its bundle for too long"
+    with pytest.raises(PolicyUnavailable):
+        _ = engine.revision
+    with pytest.raises(PolicyUnavailable):
+        await engine.ask(Rule.CLASSES, CLASSES)
+    await engine.aclose()
+
+
+async def test_a_server_whose_bundle_is_fresh_is_asked_for_it_now_and_then(weird: WeirdOpa) -> None:
+    now = datetime.now(UTC).isoformat()
+    weird.status = {"result": {"bundles": {"b": {"last_successful_request": now}}}}
+    weird.answer = enveloped(GOOD)
+    engine = await ServerEngine.start(config(weird.url, bundle_seconds=3600))
+    await until(lambda: len(weird.requests) > 20)
+    assert (await engine.ask(Rule.CLASSES, CLASSES)).revision == REVISION
+    assert weird.requests.count("GET /v1/status") == 1
+    await engine.aclose()
 
 
 async def test_an_answer_from_a_revision_that_the_proof_did_not_come_from_is_no_answer(

@@ -37,6 +37,7 @@ class WeirdOpa:
         self.honest: dict[str, Any] = dict(HONEST)
         self.revision: object = REVISION
         self.seconds: float = 0
+        self.status: object = {"code": "internal_error", "message": "status plugin not enabled"}
         self.requests: list[str] = []
         app = web.Application(client_max_size=1 << 24)
         app.router.add_route("*", "/{path:.*}", self._serve)
@@ -57,6 +58,8 @@ class WeirdOpa:
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(f"{request.method} {request.path_qs}")
+        if request.path == "/v1/status":
+            return _json(json.dumps(self.status))
         question = json.loads(await request.read() or "{}")["input"]
         if question.get("principal", {}).get("tenant") != "riverbend":
             rule = request.path.rsplit("/", 1)[1]

@@ -47,6 +47,8 @@ class LoneServer(Server):
     folder: Path
     cluster: Cluster
     settings: Mapping[str, str]
+    code: Path = ROOT
+    """Where the version that it runs is."""
     server: subprocess.Popen[bytes] | None = None
     postgres: subprocess.Popen[bytes] | None = None
 
@@ -104,6 +106,12 @@ class LoneServer(Server):
         until("the server is ready", lambda: server.poll() is not None or self.health() == 200, seconds=START_SECONDS)
         assert server.poll() is None, self.log()
 
+    def stop_server(self) -> int:
+        """End the server in order. Its exit code."""
+        assert self.server
+        self.server.send_signal(signal.SIGTERM)
+        return self.server.wait(STOP_SECONDS)
+
     def kill_server(self) -> None:
         """End the server in the midst of whatever it does."""
         assert self.server
@@ -114,7 +122,7 @@ class LoneServer(Server):
         """A command of the command line with the server's settings, run to its end."""
         return subprocess.run(  # noqa: S603 - our own command
             [sys.executable, "-m", "portico", *arguments],
-            cwd=ROOT,
+            cwd=self.code,
             env=environment(**self.settings),
             capture_output=True,
             text=True,
@@ -142,7 +150,7 @@ class LoneServer(Server):
         bound = (sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), str(int(signal.SIGKILL)), user)
         with (self.folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(  # noqa: S603 - our own commands
-                [*bound, *map(str, command)], cwd=ROOT, env=environment(**self.settings), stdout=log, stderr=log
+                [*bound, *map(str, command)], cwd=self.code, env=environment(**self.settings), stdout=log, stderr=log
             )
 
 

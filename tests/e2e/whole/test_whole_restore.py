@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-
 from tests.e2e.whole.lone import LoneServer
-from tests.e2e.whole.stage import STOP_SECONDS, until
+from tests.e2e.whole.stage import until
 
 GUARDED = "{ patients(first: 2) { edges { node { birthDate } } } }"
 
@@ -34,16 +32,10 @@ async def _restore(lone: LoneServer, rows: int) -> None:
         await connection.close()
 
 
-def _stop_in_order(lone: LoneServer) -> None:
-    assert lone.server
-    lone.server.send_signal(signal.SIGTERM)
-    lone.server.wait(STOP_SECONDS)
-
-
 async def test_a_restored_backup_releases_nothing_until_its_gap_is_accepted(lone: LoneServer) -> None:
     for _ in range(4):
         assert lone.ask("biller", GUARDED)["data"]["patients"]["edges"]
-    _stop_in_order(lone)
+    lone.stop_server()
     verified = lone.portico("audit", "verify")
     assert (verified.returncode, "sound" in verified.stdout.splitlines()[-1]) == (0, True)
     lone.start_server()
@@ -64,7 +56,7 @@ async def test_a_restored_backup_releases_nothing_until_its_gap_is_accepted(lone
 
 async def test_the_server_leaves_a_checkpoint_when_it_stops(lone: LoneServer) -> None:
     assert lone.ask("biller", GUARDED)["data"]["patients"]["edges"]
-    _stop_in_order(lone)
+    lone.stop_server()
     try:
         assert lone.portico("audit", "checkpoint").stdout == "", "there is nothing left to witness"
     finally:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 
 import pytest
 
@@ -39,6 +40,13 @@ SOUND = Reply(
 )
 
 
+ORACLES = {
+    "LEAK0": "leak", "AUDIT-BEFORE": "recorded", "UNIFORM": "uniform", "BOUND": "bound", "ONE-EFFECT": "effects",
+    "CLOSED": "closed", "CLEAN-LOGS": "quiet", "SRC0": "untouched", "SPEC": "wellformed",
+}  # fmt: skip
+"""The nine by their names in the adversarial cases, O1 to O9."""
+
+
 def _entry(*released: str, patients: frozenset[PatientId] = frozenset({ANNA})) -> AuditEntry:
     return AuditEntry(
         tenant=Tenant("riverbend"),
@@ -55,6 +63,12 @@ def _entry(*released: str, patients: frozenset[PatientId] = frozenset({ANNA})) -
         outcome=Outcome.RELEASED,
         at=NOW,
     )
+
+
+@pytest.mark.parametrize("name", ORACLES)
+def test_each_of_the_nine_oracles_says_which_it_is(name: str) -> None:
+    module = import_module(f"tests.oracles.{ORACLES[name]}")
+    assert (module.__doc__ or "").startswith(f"{name}: ")
 
 
 def test_what_was_read_is_accounted_for_by_patient_and_coordinate() -> None:

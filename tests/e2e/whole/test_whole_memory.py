@@ -1,0 +1,112 @@
+"""A server that is given no more memory gives up requests or itself, and never what it has not recorded."""
+
+from __future__ import annotations
+
+import itertools
+import resource
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from pathlib import Path
+
+from tests.e2e.whole.lone import LoneServer
+from tests.e2e.whole.stage import ANSWER_SECONDS, until
+from tests.oracles.closed import openings
+from tests.oracles.reply import Reply
+from tests.oracles.wellformed import complaints
+
+READERS = 12
+SQUEEZES_MIB = (8, 2, 0)
+"""How much more than it has a server may take, less and less."""
+LARGE = """{ patients(first: 25) { edges { node { birthDate mrn phone address { line city }
+  claims(first: 10) { edges { node { billed { amount } diagnoses { code } } } } } } } }"""
+
+
+@dataclass
+class Readers:
+    """Who asks for much at once, and what became of it: by name who was told something, and what else came."""
+
+    lone: LoneServer
+    told: list[str] = field(default_factory=list)
+    refused: list[Reply] = field(default_factory=list)
+    cut: int = 0
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """While this lasts, everybody reads."""
+        over = threading.Event()
+        token = self.lone.demo.token("biller")
+        threads = [threading.Thread(target=self._read, args=(one, token, over)) for one in range(READERS)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join()
+
+    @property
+    def ended(self) -> int:
+        """How many requests have ended somehow."""
+        return len(self.told) + len(self.refused) + self.cut
+
+    @property
+    def failed(self) -> int:
+        """How many of them without what they asked for."""
+        return len(self.refused) + self.cut
+
+    def _read(self, reader: int, token: str, over: threading.Event) -> None:
+        for count in itertools.count():
+            if over.is_set():
+                return
+            name = f"Squeezed{reader}x{count}"
+            try:
+                reply = self.lone.reply(token, f"query {name} {LARGE}")
+            except (OSError, HTTPException):
+                self.cut += 1
+                over.wait(0.05)
+                continue
+            if reply.status == 200 and reply.json().get("data"):
+                self.told.append(name)
+            else:
+                self.refused.append(reply)
+
+
+def _size_bytes(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
+
+
+async def test_a_server_without_memory_gives_up_and_tells_nothing_that_it_has_not_recorded(lone: LoneServer) -> None:
+    assert lone.server is not None
+    server, readers = lone.server, Readers(lone)
+    _, most = resource.prlimit(server.pid, resource.RLIMIT_AS)
+    with readers.reading():
+        until("answers come in", lambda: len(readers.told) > READERS, seconds=30)
+        for mebibytes in SQUEEZES_MIB:
+            count = readers.ended
+            limit = _size_bytes(server.pid) + mebibytes * 2**20
+            resource.prlimit(server.pid, resource.RLIMIT_AS, (limit, most))
+            until(
+                "requests end one way or the other",
+                lambda count=count: readers.ended > count + 5 * READERS or server.poll() is not None,  # type: ignore[misc]
+                seconds=2 * ANSWER_SECONDS,
+            )
+            if server.poll() is not None:
+                break
+    if server.poll() is None:
+        resource.prlimit(server.pid, resource.RLIMIT_AS, (most, most))
+    else:
+        lone.start_server()
+    until("answers come again", lambda: lone.health() == 200 and bool(lone.ask("biller", LARGE)["data"]), seconds=20)
+    assert readers.failed > 0, "it was squeezed hard enough"
+    for reply in readers.refused:
+        assert [one for one in complaints(reply) if one != f"status {reply.status}"] == []
+        assert openings(reply.json()) == []
+    connection = await lone.connect()
+    rows = await connection.fetch("select operation_name from portico.audit where operation_name like 'Squeezed%'")
+    await connection.close()
+    assert set(readers.told) <= {row["operation_name"] for row in rows}
+    assert lone.portico("audit", "verify").returncode == 0
