@@ -62,6 +62,8 @@ class Document:
     digest: str
     conditions: tuple[str, ...] = ()
     """The variables on which `@skip` and `@include` anywhere in it depend."""
+    characters: int = 0
+    """How long its text is."""
 
     @property
     def name(self) -> str | None:
@@ -114,7 +116,7 @@ class Documents:
             raise DocumentRefused(judged.errors)
         variables = self._variables(operation, request)
         self._count(judged, operation, variables.coerced)
-        return Document(node, operation, digest, judged.conditions), variables
+        return Document(node, operation, digest, judged.conditions, judged.characters), variables
 
     def _count(self, judged: _Judged, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> None:
         """Refuse an operation whose lists could hold too many records; equal sizes are counted once."""

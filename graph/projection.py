@@ -90,7 +90,7 @@ def _present(type_: GraphQLOutputType, parts: Sequence[PartField]) -> Projection
 def _rows(values: Any) -> Iterable[Any]:
     """The values of a list: a text and a mapping are none, though they could be gone through."""
     if values.__class__ is tuple or is_iterable(values):
-        return values  # type: ignore[no-any-return]  # now it is known to be one
+        return values
     raise TypeError(_NO_LIST)
 
 

@@ -12,6 +12,7 @@ import pytest
 from sandbox.population.model import Population
 from tests.e2e.whole.stage import Demo
 from tests.e2e.whole.walk import Walk
+from tests.house import EXECUTOR
 from tests.oracles.leak import Needles, telling
 
 CROSSWALK = {"link", "unlinked", "relation", "sensitivity", "source_consent", "exclusion"}
@@ -73,6 +74,7 @@ def test_metrics_tell_numbers_alone(metrics_url: str, needles: Needles) -> None:
     with urllib.request.urlopen(metrics_url, timeout=10) as response:  # noqa: S310 - our own listener
         text = response.read()
     assert b"portico_request_seconds_count" in text
+    assert f'portico_operations_total{{way="{EXECUTOR.upper()}"}}'.encode() in text
     assert needles.leaked_in(text) == set()
 
 
