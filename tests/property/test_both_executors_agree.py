@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Final
 
 import pytest
@@ -53,9 +54,20 @@ def pair() -> Iterator[Pair]:
 
 
 @pytest.fixture(scope="module")
-def met() -> Counter[str]:
-    """What occurred in everybody's operations."""
-    return Counter()
+def agreed(pair: Pair) -> Callable[[str, str], Agreement]:
+    """Somebody's share of the operations, asked once."""
+
+    @cache
+    def ask(persona: str, purpose: str) -> Agreement:
+        agreement = Agreement(pair, persona, purpose)
+        agreement.ask(share(persona, purpose))
+        return agreement
+
+    return ask
+
+
+def share(persona: str, purpose: str) -> int:
+    return max(1, OPERATIONS * SHARES[persona, purpose] // 20_000)
 
 
 def test_the_shares_are_everybodys_and_twenty_thousand(pair: Pair) -> None:
@@ -66,16 +78,13 @@ def test_the_shares_are_everybodys_and_twenty_thousand(pair: Pair) -> None:
 
 @pytest.mark.parametrize(("persona", "purpose"), SHARES)
 def test_both_executors_answer_ask_decide_and_record_alike(
-    pair: Pair, met: Counter[str], persona: str, purpose: str
+    agreed: Callable[[str, str], Agreement], persona: str, purpose: str
 ) -> None:
-    agreement = Agreement(pair, persona, purpose)
-    share = max(1, OPERATIONS * SHARES[persona, purpose] // 20_000)
-    agreement.ask(share)
-    met.update(agreement.met)
-    assert agreement.asked >= share
+    assert agreed(persona, purpose).asked >= share(persona, purpose)
 
 
-def test_everything_that_can_be_written_and_go_wrong_occurred(met: Counter[str]) -> None:
+def test_everything_that_can_be_written_and_go_wrong_occurred(agreed: Callable[[str, str], Agreement]) -> None:
+    met = sum((agreed(*who).met for who in SHARES), Counter[str]())
     least = LEAST * OPERATIONS // 20_000
     few = {name: met[name] for name in (*ALL, *OUTCOMES, *(one.name for one in FAILURES)) if met[name] < least}
     assert few == {}

@@ -46,7 +46,7 @@ async def test_how_an_operation_was_executed_is_told(house: MemoryHouse, query: 
 
 async def test_a_command_is_executed_by_graphql_core(house: MemoryHouse) -> None:
     id_ = house.name(RecordType.PATIENT, "portico", await house.patient_id("person-1"))
-    command = 'mutation ($id: ID!) { breakGlass(input: { patient: $id, reason: "Unconscious" }) { __typename } }'
+    command = 'mutation ($id: ID!) { breakTheGlass(input: { patient: $id, reason: "Unconscious" }) { __typename } }'
     assert await ways(house, command, id=id_) == [why(Way.MUTATION)]
 
 
