@@ -15,12 +15,12 @@ from types import CoroutineType
 from typing import Any, TypeGuard, TypeVar
 
 import orjson
-from graphql import ExecutionResult, GraphQLError, execute
+from graphql import ExecutionResult, execute
 
 from graph.context import Context
 from graph.cost import Budgets
 from graph.documents import Document, Documents
-from graph.errors import INTERNAL, DocumentRefused, Rendered, failed, render, rendered
+from graph.errors import INTERNAL, DocumentRefused, Rendered, failed, render
 from graph.levels import Levels
 from graph.plan import Way
 from graph.plans import Bound, Plans
@@ -191,8 +191,6 @@ class Executor:
     def _unforeseen(self, context: Context, path: list[str | int], error: Exception) -> Rendered:
         if isinstance(error, CallerError):
             return failed(error, path)
-        if isinstance(error, GraphQLError) and error.original_error is None and error.nodes:
-            return rendered("BAD_ARGUMENT", error)
         request_id = context.session.caller.request_id
         self._parts.on_fault(error, request_id)
         return {**_internal(request_id), "path": path}

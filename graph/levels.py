@@ -50,10 +50,6 @@ class Batch:
             self.rows.append(row)
         return place
 
-    def number(self, written: dict[str, Any]) -> int:
-        """Which of the batch's objects this is."""
-        return next(number for number, one in enumerate(self.written) if one is written)
-
     def place(self, number: int, key: str) -> Place:
         """Where in the answer a field of the object is."""
         return Place((*self.path(number), key))
@@ -289,11 +285,10 @@ class Levels:
 
     def _write_ids(self, one: Id, batch: Batch) -> None:
         global_id = self._context.session.global_id
-        for record, written in zip(batch.records, batch.written, strict=True):
+        for number, (record, written) in enumerate(zip(batch.records, batch.written, strict=True)):
             try:
                 written[one.key] = global_id(record)
             except Exception as error:  # noqa: BLE001  a release that the session didn't make has no id, and is none
-                number = batch.number(written)
                 self._context.faults.append((batch.place(number, one.key).as_list(), error))
                 self._annul(batch, number)
         self._context.released.add(one.coordinate)
@@ -313,26 +308,30 @@ class Levels:
         """One column. What policy withholds or masks is noted at the first row where it does."""
         key, attribute, write = one.key, one.attribute, one.write
         withheld = masked = plain = False
-        for record, written in zip(batch.records, batch.written, strict=True):
+        for number, (record, written) in enumerate(zip(batch.records, batch.written, strict=True)):
             value = record.values.get(attribute, _MISSING)
             kind = value.__class__
             if kind is Withheld:
                 written[key] = None
                 if not withheld:
                     withheld = True
-                    self._context.withhold(batch.place(batch.number(written), key), value)
+                    self._context.withhold(batch.place(number, key), value)
                 continue
             if kind is Masked:
                 if not masked:
                     masked = True
-                    self._context.mask(batch.place(batch.number(written), key), value)
+                    self._context.mask(batch.place(number, key), value)
                 value = value.value
+            elif value is _MISSING:
+                written[key] = None
+                self._context.faults.append((batch.place(number, key).as_list(), KeyError(attribute)))
+                continue
             else:
                 plain = True
             try:
                 written[key] = write(value)
             except Exception:  # noqa: BLE001  whatever it is, it is this value's
-                written[key] = self._examined(one, value, batch, batch.number(written))
+                written[key] = self._examined(one, value, batch, number)
         if plain:
             self._context.released.add(one.coordinate)
 
