@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from graph.execution import Executor
 from graph.plan import Way
 from graph.plans import CHARACTERS, Plans
+from portico.access.engine import Rule
 from portico.records.exchange import GraphQLRequest
 from portico.records.references import RecordType
 from tests.house import EXECUTOR, MemoryHouse
@@ -105,3 +107,15 @@ class TestWhatIsRemembered:
             request = GraphQLRequest(query=query, operation_name=name)
             answer = await executor.answer(request, house.caller("physician"))
             assert orjson.loads(answer.body)["data"]["viewer"].keys() == {field}
+
+
+async def test_an_operation_that_is_out_of_time_leaves_no_work_behind(house: MemoryHouse) -> None:
+    query = "{ patients { edges { node { claims { edges { node { status } } } } } } appointments { edges { cursor } } }"
+    before = asyncio.all_tasks()
+    house.engine.publish()
+    house.engine.gated = frozenset({Rule.CLASSES})
+    house.engine.gate.clear()
+    answer = await house.executor.answer(GraphQLRequest(query=query), house.caller("biller", seconds=0.5))
+    assert b"DEADLINE_EXCEEDED" in answer.body
+    await asyncio.sleep(0)
+    assert {task for task in asyncio.all_tasks() - before if not task.done()} == set()
