@@ -16,6 +16,7 @@ from graph.plan import Plan, Planner, Root, Step, Unplannable, Way
 from graph.schema import GraphSchema
 from graph.selection import Selection
 from portico.records.errors import BadArgument, CallerError
+from portico.records.references import RecordType
 from resolvers.criteria import revealed
 from resolvers.pages import ListArguments
 
@@ -65,7 +66,7 @@ class Plans:
         Raises `BadArgument` for arguments that validation could not judge: null for a variable of a default.
         """
         try:
-            return _bound(self._remembered(document, variables), variables)
+            return self._bound(self._remembered(document, variables), variables)
         except Unplannable as error:
             return error.way
 
@@ -83,17 +84,37 @@ class Plans:
             self._weight -= forgotten.weight
         return known
 
+    def _bound(self, remembered: _Remembered, variables: VariableValues) -> Bound:
+        plan = remembered.plan
+        roots = {root: _values(root.definition, root.node, variables) for root in plan.roots if isinstance(root, Root)}
+        steps = {step: _arguments(step, variables) for objects in plan.objects for step in objects.steps}
+        return Bound(plan, roots, steps, self._selection(remembered, steps))
+
+    def _selection(self, remembered: _Remembered, steps: Mapping[Step, Arguments]) -> Selection:
+        """What the plan selects, and what these arguments judge; each way of judging weighs what it selects."""
+        judged = frozenset(
+            (step.edge.target, revealed(step.edge.target, arguments.conditions, arguments.ordering))
+            for step, arguments in steps.items()
+            if isinstance(arguments, ListArguments)
+        )
+        selection = remembered.selections.get(judged)
+        if selection is None:
+            selection = _selected(remembered.plan, judged)
+            if len(remembered.selections) >= CRITERIA_LIMIT:
+                self._weigh(remembered, -sum(one.size for one in remembered.selections.values()))
+                remembered.selections.clear()
+            self._weigh(remembered, selection.size)
+            remembered.selections[judged] = selection
+        return selection
+
+    def _weigh(self, remembered: _Remembered, more: int) -> None:
+        remembered.weight += more
+        self._weight += more
+
 
 def _condition(value: object) -> bool | None:
     """True, false or neither: what is neither must not find the plan of false."""
     return value if isinstance(value, bool) else None
-
-
-def _bound(remembered: _Remembered, variables: VariableValues) -> Bound:
-    plan = remembered.plan
-    roots = {root: _values(root.definition, root.node, variables) for root in plan.roots if isinstance(root, Root)}
-    steps = {step: _arguments(step, variables) for objects in plan.objects for step in objects.steps}
-    return Bound(plan, roots, steps, _selection(remembered, steps))
 
 
 def _values(definition: GraphQLField, node: FieldNode, variables: VariableValues) -> Mapping[str, Any]:
@@ -113,20 +134,8 @@ def _arguments(step: Step, variables: VariableValues) -> Arguments:
         return error
 
 
-def _selection(remembered: _Remembered, steps: Mapping[Step, Arguments]) -> Selection:
-    """What the plan selects, and what these arguments judge."""
-    judged = frozenset(
-        (step.edge.target, revealed(step.edge.target, arguments.conditions, arguments.ordering))
-        for step, arguments in steps.items()
-        if isinstance(arguments, ListArguments)
-    )
-    selection = remembered.selections.get(judged)
-    if selection is None:
-        criteria: dict[str, set[str]] = {}
-        for target, attributes in judged:
-            criteria.setdefault(target.value, set()).update(attributes)
-        selection = Selection(dict(remembered.plan.fields), criteria)
-        if len(remembered.selections) >= CRITERIA_LIMIT:
-            remembered.selections.clear()
-        remembered.selections[judged] = selection
-    return selection
+def _selected(plan: Plan, judged: frozenset[tuple[RecordType, frozenset[str]]]) -> Selection:
+    criteria: dict[str, set[str]] = {}
+    for target, attributes in judged:
+        criteria.setdefault(target.value, set()).update(attributes)
+    return Selection(dict(plan.fields), criteria)

@@ -59,6 +59,11 @@ class Selection:
     _coordinates: list[tuple[str, Coordinate]] = field(default_factory=list)
     _wanted: dict[frozenset[str], dict[RecordType, Wanted]] = field(default_factory=dict)
 
+    @property
+    def size(self) -> int:
+        """How many coordinates it needs, those that are selected and judged twice."""
+        return sum(map(len, self.fields.values())) + sum(map(len, self.criteria.values()))
+
     def coordinates(self, schema: GraphSchema) -> list[tuple[str, Coordinate]]:
         """Every selected or judged coordinate, with its type's name."""
         if not self._coordinates:

@@ -91,6 +91,21 @@ class TestWhatIsRemembered:
         assert answer["data"] == {"viewer": {"kind": "person"}}
         assert not executor._plans._known
 
+    async def test_ways_of_filtering_weigh_too(self, house: MemoryHouse) -> None:
+        query = """query ($filter: ClaimFilter, $by: ClaimOrder!) {
+          patients(first: 1) { edges { node { claims(filter: $filter, orderBy: $by) { edges { node { id } } } } } } }"""
+        executor = self.remembering(house, capacity=1_000)
+        plans = executor._plans
+        weights: list[int] = []
+        for filter_ in ({}, {"status": ["PAID"]}, {"createdFrom": "2020-01-01"}, {}, {"status": ["PAID"]}):
+            await self.ask(house, executor, query, filter=filter_, by="CREATED_ASC")
+            weights.append(plans._weight)
+        before, *after = weights
+        assert len(set(after)) == 1, "the order judges the date already"
+        assert after[0] > before
+        (remembered,) = plans._known.values()
+        assert remembered.weight == plans._weight
+
     async def test_conditions_make_plans_of_their_own(self, house: MemoryHouse) -> None:
         query = "query ($a: Boolean!, $b: Boolean!) { viewer { kind @include(if: $a) subject @skip(if: $b) tenant } }"
         executor = self.remembering(house, capacity=1_000)
