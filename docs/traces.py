@@ -171,6 +171,7 @@ def _metrics() -> Iterator[tuple[str, str, str, str]]:
     metrics.request_answered("ANSWERED", 0.0)
     metrics.token_refused("claim")
     metrics.source_called("ehr", "ok", 0.0)
+    metrics.operation_executed("PLANNED")
     metrics.in_flight(0)
     for family in metrics.registry.collect():
         if not family.samples:

@@ -7,7 +7,7 @@ column by column, and noted at the first row where it is; so is a row with a val
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -104,20 +104,17 @@ class Batch:
                 self._write_ids(one, context, data)
 
     def _finish_column(self, one: Value, context: Context) -> None:
-        attribute = one.attribute
+        attribute, odd = one.attribute, set(self._odd)
         partly = any(attribute in writer for writer in self._writers)
-        if not partly or not all(attribute in writer for writer in self._writers):
-            context.released.add(one.coordinate)
-        numbers = range(len(self.records)) if partly else self._odd
-        if not numbers:
-            return
-        odd = set(self._odd)
         withheld = masked = False
-        for number in numbers:
+        for number in range(len(self.records)) if partly else self._odd:
             record = self.records[number]
             if attribute not in record.partly and number not in odd:
                 continue
             value = record.values.get(attribute, _MISSING)
+            if value is _MISSING:
+                context.faults.append((self.place(number, one.key).as_list(), KeyError(attribute)))
+                continue
             if isinstance(value, Withheld):
                 if not withheld:
                     withheld = True
@@ -131,6 +128,14 @@ class Batch:
             else:
                 context.released.add(one.coordinate)
             self.written[number][one.key] = self._value(one, value, number, context)
+        if self._is_plain(attribute, odd):
+            context.released.add(one.coordinate)
+
+    def _is_plain(self, attribute: str, odd: Collection[int]) -> bool:
+        """Whether some row was written at once with this value."""
+        if not odd:
+            return not all(attribute in writer for writer in self._writers)
+        return any(attribute not in one.partly and number not in odd for number, one in enumerate(self.records))
 
     def _value(self, one: Value, value: Any, number: int, context: Context) -> Any:
         """What is written of a value; of one that is not of its type, as far as it can be."""

@@ -62,6 +62,8 @@ class Document:
     digest: str
     conditions: tuple[str, ...] = ()
     """The variables on which `@skip` and `@include` anywhere in it depend."""
+    characters: int = 0
+    """How long its text is."""
 
     @property
     def name(self) -> str | None:
@@ -104,6 +106,16 @@ class Documents:
 
         Raises `MethodRefused` for a read-only request that asks for more than a query, valid or not.
         """
+        document, judged = self._read(request)
+        variables = self._variables(document.operation, request)
+        self._count(judged, document.operation, variables.coerced)
+        return document, variables
+
+    def read(self, request: GraphQLRequest) -> Document:
+        """The document without a look at any variable. Raises `DocumentRefused` for one that is not valid."""
+        return self._read(request)[0]
+
+    def _read(self, request: GraphQLRequest) -> tuple[Document, _Judged]:
         digest = hashlib.sha256(request.query.encode()).hexdigest()
         known = self._known.get(digest)
         node = known.node if known else self._parse(request.query)
@@ -112,9 +124,7 @@ class Documents:
         self._remember(digest, judged)
         if judged.errors:
             raise DocumentRefused(judged.errors)
-        variables = self._variables(operation, request)
-        self._count(judged, operation, variables.coerced)
-        return Document(node, operation, digest, judged.conditions), variables
+        return Document(node, operation, digest, judged.conditions, judged.characters), judged
 
     def _count(self, judged: _Judged, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> None:
         """Refuse an operation whose lists could hold too many records; equal sizes are counted once."""

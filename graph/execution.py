@@ -15,13 +15,14 @@ from types import CoroutineType
 from typing import Any, TypeGuard, TypeVar
 
 import orjson
-from graphql import ExecutionResult, GraphQLError, execute
+from graphql import ExecutionResult, execute
 
 from graph.context import Context
 from graph.cost import Budgets
 from graph.documents import Document, Documents
-from graph.errors import INTERNAL, DocumentRefused, Rendered, failed, render, rendered
+from graph.errors import INTERNAL, DocumentRefused, Rendered, failed, render
 from graph.levels import Levels
+from graph.plan import Way
 from graph.plans import Bound, Plans
 from graph.reading import bind
 from graph.schema import GraphSchema
@@ -64,6 +65,8 @@ class Parts:
     budgets: Budgets = field(default_factory=Budgets)
     planned: bool = True
     """Whether queries are executed by their plans; graphql-core, which executes all else, is the reference."""
+    on_executed: Callable[[Way], None] = lambda _: None
+    """Hears of every operation that is executed, and how."""
     explain: bool = False
     """Whether answers say how they came about (`extensions.portico`); for the demo."""
 
@@ -83,9 +86,11 @@ class Executor:
         """The answer to a request; costs what its levels cost. Raises nothing but `MethodRefused`, which is HTTP's."""
         try:
             document, variables = self._documents.prepare(request)
-            bound = self._plans.of(document, variables) if self._parts.planned else None
+            bound = self._plans.of(document, variables) if self._parts.planned else Way.REFERENCE
             selection = (
-                Selector(self._schema, document.node, variables).walk(document) if bound is None else bound.selection
+                bound.selection
+                if isinstance(bound, Bound)
+                else Selector(self._schema, document.node, variables).walk(document)
             )
             context = self._context(await self._session(selection, caller), document)
             return await self._executed(context, document, request, bound)
@@ -134,11 +139,15 @@ class Executor:
         )
 
     async def _executed(
-        self, context: Context, document: Document, request: GraphQLRequest, bound: Bound | None
+        self, context: Context, document: Document, request: GraphQLRequest, bound: Bound | Way
     ) -> Answer:
+        self._parts.on_executed(Way.PLANNED if isinstance(bound, Bound) else bound)
         deadline = context.session.caller.deadline
         LEDGER.set(context.session.ledger)
-        run = self._run(context, document, request) if bound is None else Levels(context, bound).run()
+        if isinstance(bound, Bound):
+            run: Awaitable[dict[str, Any] | None] = self._levels(context, bound).run()
+        else:
+            run = self._run(context, document, request)
         data = await _within(deadline - AUDIT_RESERVE_SECONDS, run, DeadlineExceeded())
         if context.refusal is not None:
             raise context.refusal
@@ -152,6 +161,10 @@ class Executor:
         if extensions:
             body["extensions"] = {"portico": extensions}
         return Answer(orjson.dumps(body), executed=True)
+
+    def _levels(self, context: Context, bound: Bound) -> Levels:
+        """What executes a plan."""
+        return Levels(context, bound)
 
     async def _run(self, context: Context, document: Document, request: GraphQLRequest) -> dict[str, Any] | None:
         """Executes what has no plan."""
@@ -178,8 +191,6 @@ class Executor:
     def _unforeseen(self, context: Context, path: list[str | int], error: Exception) -> Rendered:
         if isinstance(error, CallerError):
             return failed(error, path)
-        if isinstance(error, GraphQLError) and error.original_error is None and error.nodes:
-            return rendered("BAD_ARGUMENT", error)
         request_id = context.session.caller.request_id
         self._parts.on_fault(error, request_id)
         return {**_internal(request_id), "path": path}

@@ -90,13 +90,13 @@ class Levels:
         try:
             if isawaitable(found):
                 found = await found
-            if isinstance(found, Exception):
-                raise found
-        except CallerError as error:
-            self._context.fail(place, error)
-            return
         except Exception as error:  # noqa: BLE001  a bug costs its own field
-            self._context.faults.append((place.as_list(), error))
+            found = error
+        if isinstance(found, CallerError):
+            self._context.fail(place, found)
+            return
+        if isinstance(found, Exception):
+            self._context.faults.append((place.as_list(), found))
             return
         self._data[root.key] = self._placed(root.shape, found, None, 0, root.key)
         self._finish(root.shape)

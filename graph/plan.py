@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TypeAlias
 
 from graphql import (
@@ -38,8 +39,22 @@ from portico.records.references import RecordType
 from resolvers.edges import EDGES, Edge
 
 
+class Way(StrEnum):
+    """How an operation is executed: by its plan, or by graphql-core, and then why."""
+
+    PLANNED = "PLANNED"
+    INTROSPECTION = "INTROSPECTION"
+    MUTATION = "MUTATION"
+    REFERENCE = "REFERENCE"
+    """Because nothing is executed by plans here."""
+
+
 class Unplannable(Exception):
-    """The operation needs graphql-core: introspection, or anything but a query."""
+    """The operation needs graphql-core."""
+
+    def __init__(self, way: Way) -> None:
+        super().__init__(way)
+        self.way = way
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,6 +162,8 @@ class Plan:
     """Every object of the tree, those above before those below."""
     fields: Mapping[str, set[str]]
     """The selected attributes by type."""
+    size: int
+    """Fields that are written, those of parts among them; an interface's count once for each of its types."""
 
 
 def seats(shape: Shape) -> Iterator[Seat]:
@@ -173,12 +190,13 @@ class Planner:
         }
         self._objects: list[Objects] = []
         self._fields: dict[str, set[str]] = {}
+        self._size = 0
 
     def plan(self, operation: OperationDefinitionNode) -> Plan:
         """The operation's plan. Raises `Unplannable`."""
         query = self._schema.core.query_type
         if operation.operation is not OperationType.QUERY or query is None:
-            raise Unplannable
+            raise Unplannable(Way.MUTATION)
         roots: list[Name | Root] = []
         for key, nodes in self._collected([operation.selection_set], query).items():
             name = nodes[0].name.value
@@ -186,10 +204,10 @@ class Planner:
                 roots.append(Name(key, query.name))
                 continue
             if name.startswith("__"):
-                raise Unplannable
+                raise Unplannable(Way.INTROSPECTION)
             definition = query.fields[name]
             roots.append(Root(key, name, nodes[0], definition, self._shape(definition.type, nodes, depth=1)))
-        return Plan(roots, sorted(self._objects, key=lambda objects: objects.depth), self._fields)
+        return Plan(roots, sorted(self._objects, key=lambda objects: objects.depth), self._fields, self._size)
 
     def _shape(self, type_: GraphQLOutputType, nodes: Sequence[FieldNode], depth: int) -> Shape:
         """What a field that leads to records gives."""
@@ -277,6 +295,7 @@ class Planner:
         spread: set[str] = set()
         for selections in sets:
             self._collect(selections, type_, collected, spread)
+        self._size += len(collected)
         return collected
 
     def _collect(

@@ -12,15 +12,19 @@ from graphql.execution import VariableValues, get_argument_values
 
 from graph.arguments import list_arguments
 from graph.documents import Document
-from graph.plan import Plan, Planner, Root, Step, Unplannable
+from graph.plan import Plan, Planner, Root, Step, Unplannable, Way
 from graph.schema import GraphSchema
 from graph.selection import Selection
 from portico.records.errors import BadArgument, CallerError
+from portico.records.references import RecordType
 from resolvers.criteria import revealed
 from resolvers.pages import ListArguments
 
 CRITERIA_LIMIT = 100
 """Ways of filtering and ordering that are remembered of one plan."""
+
+CHARACTERS = 8
+"""Characters of a document that weigh as much as one field of a plan."""
 
 Arguments: TypeAlias = ListArguments | CallerError | None
 """A connection's arguments, or what is wrong with them; None for an edge to one record."""
@@ -39,50 +43,78 @@ class Bound:
 @dataclass(slots=True)
 class _Remembered:
     plan: Plan
+    weight: int
     selections: dict[Hashable, Selection] = field(default_factory=dict)
 
 
 class Plans:
-    """Plans by their document's digest, operation and conditions; as many as `capacity` of them."""
+    """Plans by their document's digest, operation and conditions.
 
-    def __init__(self, schema: GraphSchema, *, capacity: int = 500) -> None:
+    `capacity`: what they may weigh together. A field that is written weighs 1, and so do `CHARACTERS` of its document,
+    which a plan keeps: both take about as much memory.
+    """
+
+    def __init__(self, schema: GraphSchema, *, capacity: int = 50_000) -> None:
         self._schema = schema
         self._capacity = capacity
-        self._known: OrderedDict[Hashable, _Remembered | None] = OrderedDict()
+        self._weight = 0
+        self._known: OrderedDict[Hashable, _Remembered] = OrderedDict()
 
-    def of(self, document: Document, variables: VariableValues) -> Bound | None:
-        """The operation as it is to be executed; None where it needs graphql-core.
+    def of(self, document: Document, variables: VariableValues) -> Bound | Way:
+        """The operation as it is to be executed, or why it needs graphql-core.
 
         Raises `BadArgument` for arguments that validation could not judge: null for a variable of a default.
         """
-        remembered = self._remembered(document, variables)
-        return None if remembered is None else _bound(remembered, variables)
+        try:
+            return self._bound(self._remembered(document, variables), variables)
+        except Unplannable as error:
+            return error.way
 
-    def _remembered(self, document: Document, variables: VariableValues) -> _Remembered | None:
+    def _remembered(self, document: Document, variables: VariableValues) -> _Remembered:
         conditions = tuple(_condition(variables.coerced.get(name)) for name in document.conditions)
         key = (document.digest, document.name, conditions)
-        if key not in self._known:
-            try:
-                plan = Planner(self._schema, document.node, variables).plan(document.operation)
-                self._known[key] = _Remembered(plan)
-            except Unplannable:
-                self._known[key] = None
-            if len(self._known) > self._capacity:
-                self._known.popitem(last=False)
+        known = self._known.get(key)
+        if known is None:
+            plan = Planner(self._schema, document.node, variables).plan(document.operation)
+            known = self._known[key] = _Remembered(plan, 1 + plan.size + document.characters // CHARACTERS)
+            self._weight += known.weight
         self._known.move_to_end(key)
-        return self._known[key]
+        while self._weight > self._capacity:
+            _, forgotten = self._known.popitem(last=False)
+            self._weight -= forgotten.weight
+        return known
+
+    def _bound(self, remembered: _Remembered, variables: VariableValues) -> Bound:
+        plan = remembered.plan
+        roots = {root: _values(root.definition, root.node, variables) for root in plan.roots if isinstance(root, Root)}
+        steps = {step: _arguments(step, variables) for objects in plan.objects for step in objects.steps}
+        return Bound(plan, roots, steps, self._selection(remembered, steps))
+
+    def _selection(self, remembered: _Remembered, steps: Mapping[Step, Arguments]) -> Selection:
+        """What the plan selects, and what these arguments judge; each way of judging weighs what it selects."""
+        judged = frozenset(
+            (step.edge.target, revealed(step.edge.target, arguments.conditions, arguments.ordering))
+            for step, arguments in steps.items()
+            if isinstance(arguments, ListArguments)
+        )
+        selection = remembered.selections.get(judged)
+        if selection is None:
+            selection = _selected(remembered.plan, judged)
+            if len(remembered.selections) >= CRITERIA_LIMIT:
+                self._weigh(remembered, -sum(one.size for one in remembered.selections.values()))
+                remembered.selections.clear()
+            self._weigh(remembered, selection.size)
+            remembered.selections[judged] = selection
+        return selection
+
+    def _weigh(self, remembered: _Remembered, more: int) -> None:
+        remembered.weight += more
+        self._weight += more
 
 
 def _condition(value: object) -> bool | None:
     """True, false or neither: what is neither must not find the plan of false."""
     return value if isinstance(value, bool) else None
-
-
-def _bound(remembered: _Remembered, variables: VariableValues) -> Bound:
-    plan = remembered.plan
-    roots = {root: _values(root.definition, root.node, variables) for root in plan.roots if isinstance(root, Root)}
-    steps = {step: _arguments(step, variables) for objects in plan.objects for step in objects.steps}
-    return Bound(plan, roots, steps, _selection(remembered, steps))
 
 
 def _values(definition: GraphQLField, node: FieldNode, variables: VariableValues) -> Mapping[str, Any]:
@@ -102,20 +134,8 @@ def _arguments(step: Step, variables: VariableValues) -> Arguments:
         return error
 
 
-def _selection(remembered: _Remembered, steps: Mapping[Step, Arguments]) -> Selection:
-    """What the plan selects, and what these arguments judge."""
-    judged = frozenset(
-        (step.edge.target, revealed(step.edge.target, arguments.conditions, arguments.ordering))
-        for step, arguments in steps.items()
-        if isinstance(arguments, ListArguments)
-    )
-    selection = remembered.selections.get(judged)
-    if selection is None:
-        criteria: dict[str, set[str]] = {}
-        for target, attributes in judged:
-            criteria.setdefault(target.value, set()).update(attributes)
-        selection = Selection(dict(remembered.plan.fields), criteria)
-        if len(remembered.selections) >= CRITERIA_LIMIT:
-            remembered.selections.clear()
-        remembered.selections[judged] = selection
-    return selection
+def _selected(plan: Plan, judged: frozenset[tuple[RecordType, frozenset[str]]]) -> Selection:
+    criteria: dict[str, set[str]] = {}
+    for target, attributes in judged:
+        criteria.setdefault(target.value, set()).update(attributes)
+    return Selection(dict(plan.fields), criteria)

@@ -18,8 +18,10 @@ from graphql import (
     GraphQLObjectType,
     GraphQLSkipDirective,
     InlineFragmentNode,
+    SchemaMetaFieldDef,
     SelectionNode,
     SelectionSetNode,
+    TypeMetaFieldDef,
     get_named_type,
 )
 from graphql.execution import VariableValues, get_argument_values, get_directive_values
@@ -38,6 +40,9 @@ from resolvers.session import Wanted
 CEILINGS_LIMIT = 50
 """Ceilings for which is remembered what a selection wants under them."""
 
+_META = {"__schema": SchemaMetaFieldDef, "__type": TypeMetaFieldDef}
+"""The fields of introspection: nothing of them is guarded, but their arguments are looked at like any."""
+
 ALWAYS_THERE = frozenset({"id", "provenance"})
 """Attributes that come with every record, asked for or not."""
 
@@ -53,6 +58,11 @@ class Selection:
     criteria: dict[str, set[str]] = field(default_factory=dict)
     _coordinates: list[tuple[str, Coordinate]] = field(default_factory=list)
     _wanted: dict[frozenset[str], dict[RecordType, Wanted]] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """How many coordinates it needs, those that are selected and judged twice."""
+        return sum(map(len, self.fields.values())) + sum(map(len, self.criteria.values()))
 
     def coordinates(self, schema: GraphSchema) -> list[tuple[str, Coordinate]]:
         """Every selected or judged coordinate, with its type's name."""
@@ -124,16 +134,26 @@ class Selector:
                 self._field(node, parent)
             elif isinstance(node, InlineFragmentNode):
                 condition = node.type_condition
-                self._set(node.selection_set, self._narrowed(condition.name.value, parent) if condition else parent)
+                self._fragment(node.selection_set, condition.name.value if condition else None, parent)
             elif isinstance(node, FragmentSpreadNode):
                 fragment = self._fragments[node.name.value]
-                self._set(fragment.selection_set, self._narrowed(fragment.type_condition.name.value, parent))
+                self._fragment(fragment.selection_set, fragment.type_condition.name.value, parent)
+
+    def _fragment(self, selections: SelectionSetNode, condition: str | None, parent: GraphQLNamedType) -> None:
+        """What a fragment selects: an interface's, on an object, is of that object alone; another's concerns it not."""
+        named = parent if condition is None else self._schema.core.type_map[condition]
+        if not isinstance(parent, GraphQLObjectType):
+            self._set(selections, named)
+        elif named is parent or (
+            isinstance(named, GraphQLInterfaceType) and self._schema.core.is_sub_type(named, parent)
+        ):
+            self._set(selections, parent)
 
     def _field(self, node: FieldNode, parent: GraphQLNamedType) -> None:
         name = node.name.value
-        if name.startswith("__") or not isinstance(parent, GraphQLObjectType | GraphQLInterfaceType):
+        if name == "__typename" or not isinstance(parent, GraphQLObjectType | GraphQLInterfaceType):
             return
-        definition = parent.fields[name]
+        definition = _META.get(name) or parent.fields[name]
         values = self._values(node, definition)
         for type_name in self._concrete(parent):
             coordinate = self._schema.fields.get(type_name, {}).get(name)
@@ -164,11 +184,6 @@ class Selector:
         if isinstance(parent, GraphQLObjectType):
             return (parent.name,)
         return [type_.name for type_ in self._schema.core.get_possible_types(parent)]
-
-    def _narrowed(self, condition: str, parent: GraphQLNamedType) -> GraphQLNamedType:
-        """What a fragment is of: an interface's, on an object, is of that object alone."""
-        named = self._schema.core.type_map[condition]
-        return parent if isinstance(parent, GraphQLObjectType) else named
 
 
 def included(node: SelectionNode, variables: VariableValues) -> bool:

@@ -91,6 +91,32 @@ def schema() -> None:
 
 
 @app.command()
+def plan(
+    document: Annotated[str, typer.Argument(help="A file with a GraphQL document; - reads standard input.")],
+    operation: Annotated[str | None, typer.Option(help="Which of its operations, where there are several.")] = None,
+    who: Annotated[
+        str | None, typer.Option("--as", help="ROLE/PURPOSE, such as biller/HPAYMT: tell what its ceiling prunes.")
+    ] = None,
+) -> None:
+    """Print how an operation is executed: level by level, what is asked of which system, or why it has no plan."""
+    from portico.access.principal import Purpose
+    from portico.planning import tell
+    from portico.settings import Settings
+
+    with _plainly():
+        role, _, purpose = (who or "").partition("/")
+        if who is not None and (not role or purpose not in {one.value for one in Purpose}):
+            raise Refused("--as takes a role and a purpose of use, such as biller/HPAYMT")
+        try:
+            query = sys.stdin.read() if document == "-" else Path(document).read_text()
+        except (OSError, UnicodeDecodeError):
+            raise Refused(f"{document} can't be read") from None
+        policies = Settings.load().policies
+        for line in asyncio.run(tell(query, operation, (role, purpose) if who else None, policies)):
+            typer.echo(line)
+
+
+@app.command()
 def check() -> None:
     """Print the effective settings and where each comes from, and whether the server could start with them."""
     from portico import checkup

@@ -139,6 +139,8 @@ async def house(settings: Settings) -> AsyncIterator[House]:
                     records=OwnRecords(PostgresEmergencyAccesses(database), crosswalk, Seal(secret)),
                 ),
                 on_fault=_note_fault,
+                on_executed=metrics.operation_executed,
+                planned=settings.executor == "planned",
                 explain=settings.demo,
             ),
         )

@@ -123,6 +123,8 @@ class Settings(BaseSettings):
     """Where the identity provider publishes its keys: https, or http on loopback."""
     audience: Text | None = None
     """What the tokens' `aud` must be, exactly."""
+    executor: Literal["planned", "reference"] = "planned"
+    """Whether queries are executed by their plans, or by graphql-core: slower, with the same answers, to compare."""
     token_lifetime_limit_seconds: Annotated[int, Field(ge=60, le=86400)] = 43200
     """Longest accepted lifetime of a token, from `iat` to `exp`."""
     opa_url: Url | None = None

@@ -6,6 +6,7 @@ What the end-to-end tests do over HTTP, with Postgres and simulated sources, can
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from connectors.channel import CallReport, Channel, ChannelConfig
 from connectors.memory.connector import MemoryConnector
 from graph.cost import Budgets
 from graph.execution import Executor, Parts
+from graph.plan import Way
 from graph.schema import GraphSchema, build
 from portico.access.decisions import Decisions
 from portico.access.embedded import EmbeddedConfig, EmbeddedEngine
@@ -53,6 +55,9 @@ EHR, SCHEDULING, BILLING = SourceName("ehr"), SourceName("scheduling"), SourceNa
 DESTINATIONS = {EHR: "fhir", SCHEDULING: "scheduling", BILLING: "billing"}
 NOW = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
+
+EXECUTOR = os.environ.get("PORTICO_EXECUTOR") or "planned"
+"""Who executes queries, here as in the servers that a test starts: the suites that ask the graph run on both."""
 
 Distortion = Callable[[SourceName, Truth], Truth]
 
@@ -210,6 +215,8 @@ class MemoryHouse:
     emergency: MemoryEmergencyAccesses[AuditEntry]
     alerts: MemoryAlerts
     faults: list[BaseException] = field(default_factory=list)
+    ways: list[Way] = field(default_factory=list)
+    """How each operation was executed."""
     signed_in_at: int = field(default_factory=lambda: int(time.time()))
     """When everyone authenticated, in seconds since the epoch."""
 
@@ -297,6 +304,7 @@ async def memory_house(
     patient = EmbeddedConfig(folder=policies, stale_seconds=600, deadline_seconds=5)  # however busy the machine is
     engine = WatchedEngine(await EmbeddedEngine.start(patient))
     faults: list[BaseException] = []
+    ways: list[Way] = []
     alerts = MemoryAlerts()
     emergency = MemoryEmergencyAccesses(commit=trail.commit, knows=crosswalk.knows, alerts=alerts)
     crosswalk.emergencies = emergency.bonds
@@ -318,6 +326,8 @@ async def memory_house(
                 emergency=emergency, consents=crosswalk, records=OwnRecords(emergency, crosswalk, seal)
             ),
             on_fault=lambda error, _: faults.append(error),
+            planned=EXECUTOR == "planned",
+            on_executed=ways.append,
             explain=explain,
         )
         house = MemoryHouse(
@@ -334,6 +344,7 @@ async def memory_house(
             emergency=emergency,
             alerts=alerts,
             faults=faults,
+            ways=ways,
         )
         await _grant_guardianships(house)
         house.asked("riverbend")

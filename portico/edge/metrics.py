@@ -34,6 +34,12 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self._operations = Counter(
+            "portico_operations",
+            "Operations executed, by how: PLANNED, or by graphql-core because of INTROSPECTION, MUTATION or REFERENCE.",
+            ["way"],
+            registry=self.registry,
+        )
         self._in_flight = Gauge("portico_requests_in_flight", "Requests being answered.", registry=self.registry)
 
     def request_answered(self, outcome: str, seconds: float) -> None:
@@ -47,6 +53,10 @@ class Metrics:
     def source_called(self, source: str, status: str, seconds: float) -> None:
         """Count a call: `source` as configured, `status` OK or the error's code."""
         self._calls.labels(source, status).observe(seconds)
+
+    def operation_executed(self, way: str) -> None:
+        """Count an operation: `way` is a word of `graph.plan.Way`."""
+        self._operations.labels(way).inc()
 
     def in_flight(self, count: int) -> None:
         """How many requests are being answered now."""

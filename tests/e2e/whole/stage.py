@@ -51,7 +51,8 @@ def is_alive(pid: int) -> bool:
 
 def environment(**settings: str) -> dict[str, str]:
     """This process's environment with these settings of Portico's and no other."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PORTICO_")}
+    kept = "PORTICO_EXECUTOR"
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PORTICO_") or name == kept}
     return inherited | {f"PORTICO_{name.upper()}": value for name, value in settings.items()}
 
 

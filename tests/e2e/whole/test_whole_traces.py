@@ -17,6 +17,7 @@ from tests.e2e.whole.rights import Rights
 from tests.e2e.whole.stage import Demo, until
 from tests.e2e.whole.walk import Walk
 from tests.glass import BREAK, END, REASON, REVIEW
+from tests.house import EXECUTOR
 from tests.oracles.leak import Needles, telling
 from tests.oracles.reply import Json, Reply
 
@@ -116,6 +117,7 @@ def test_metrics_tell_numbers_alone(metrics_url: str, needles: Needles) -> None:
     with urllib.request.urlopen(metrics_url, timeout=10) as response:  # noqa: S310 - our own listener
         text = response.read()
     assert b"portico_request_seconds_count" in text
+    assert f'portico_operations_total{{way="{EXECUTOR.upper()}"}}'.encode() in text
     assert needles.leaked_in(text) == set()
 
 

@@ -25,6 +25,7 @@ async def test_what_was_counted_can_be_read(metrics: Metrics) -> None:
     metrics.request_answered("ANSWERED", 0.02)
     metrics.token_refused("expired")
     metrics.source_called("ehr", "SOURCE_TIMEOUT", 5.0)
+    metrics.operation_executed("INTROSPECTION")
     metrics.in_flight(3)
 
     text = await read(metrics)
@@ -32,6 +33,7 @@ async def test_what_was_counted_can_be_read(metrics: Metrics) -> None:
     assert 'portico_request_seconds_count{outcome="ANSWERED"} 1.0' in text
     assert 'portico_tokens_refused_total{reason="expired"} 1.0' in text
     assert 'portico_source_call_seconds_count{source="ehr",status="SOURCE_TIMEOUT"} 1.0' in text
+    assert 'portico_operations_total{way="INTROSPECTION"} 1.0' in text
     assert "portico_requests_in_flight 3.0" in text
     assert text.endswith("# EOF\n")
 

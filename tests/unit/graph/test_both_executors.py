@@ -53,6 +53,9 @@ QUERIES = (
     "{ patients(first: 101) { edges { node { id } } } viewer { kind } }",
     "{ patients(first: 3) { edges { node { claims(first: 999) { edges { node { id } } } gender } } } }",
     """{ patients(first: 2) { edges { node { claims(after: "x") { edges { node { id } } } } } } }""",
+    # Fragments on what an object is not, inside of what it is.
+    """{ patients(first: 2) { edges { node { ... on Node { id ... on Practitioner { npi } ... on Patient { mrn } } } } }
+         node(id: "x") { ... on Patient { ... on Node { ... on Slot { start } __typename } } } }""",
     # Ids that name nothing.
     """{ node(id: "x") { id __typename } nodes(ids: ["x", "y"]) { id } patient(id: "z") { mrn } }""",
 )
@@ -74,7 +77,7 @@ PERSONAS = ("patient", "physician", "front-desk", "biller", "researcher", "websi
 @pytest.fixture(scope="module")
 async def house() -> AsyncIterator[MemoryHouse]:
     async with memory_house() as house:
-        yield house
+        yield replace(house, executor=Executor(house.schema, replace(house.executor._parts, planned=True)))
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +139,27 @@ async def test_records_by_id_are_the_same_whatever_their_type(
     ids = [edge["node"]["id"] for root in found["data"].values() for edge in root["edges"]]
     for id_ in ids:
         await _same(house, reference, persona, BY_ID, {"ids": [*ids, "none"], "id": id_})
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ('query ($n: String! = "Patient") { __type(name: $n) { name } viewer { kind } }', "__type"),
+        (
+            """query ($n: Boolean = true) { viewer { kind } ...F }
+               fragment F on Query { __type(name: "Patient") { fields(includeDeprecated: $n) { name } } }""",
+            "fields",
+        ),
+    ],
+)
+async def test_an_argument_of_introspection_that_is_null_is_refused_before_anything_is_asked(
+    house: MemoryHouse, reference: Executor, query: str, field: str
+) -> None:
+    for executor in (house.executor, reference):
+        answer = await executor.answer(GraphQLRequest(query=query, variables={"n": None}), house.caller("physician"))
+        (error,) = orjson.loads(answer.body)["errors"]
+        assert error["extensions"]["code"] in ("BAD_ARGUMENT", "GRAPHQL_VALIDATION_FAILED"), field
+        assert house.faults == []
 
 
 async def test_what_is_wrong_with_a_leaf_of_a_part_is_said_at_the_leaf() -> None:

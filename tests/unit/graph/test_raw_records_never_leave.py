@@ -99,6 +99,15 @@ async def test_a_release_that_the_session_did_not_make_has_no_id(own: MemoryHous
     assert len(faults) == 1
 
 
+async def test_a_release_that_lacks_what_was_asked_for_answers_null_and_is_a_bug(own: MemoryHouse) -> None:
+    released = Released("Patient", None, {"gender": None}, {})
+    query = '{ patient(id: "x") { birthDate name { family } gender } viewer { subject } }'
+    answer, faults = await _ask(own, "patient", query, released)
+    assert answer["data"]["patient"] == {"birthDate": None, "name": None, "gender": None}
+    assert [error["path"] for error in answer["errors"]] == [["patient", "birthDate"], ["patient", "name"]]
+    assert len(faults) == 2
+
+
 async def test_the_house_is_sound_with_its_own_resolvers(own: MemoryHouse) -> None:
     """Allow and deny in one setup: the same queries are answered when nobody breaks anything."""
     answer = await own.ask("patient", MANY)
