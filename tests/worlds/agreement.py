@@ -29,11 +29,11 @@ from tests.worlds.features import features
 from tests.worlds.scenery import BASE_SIZE, scenery
 from tests.worlds.stage import quiet
 from tests.worlds.troubles import FAILURES, NONE, Trouble, broken_values
-from tests.worlds.twins import Executing, Heard, Sayings, Twin, twin
+from tests.worlds.twins import PATIENCE_SECONDS, Executing, Heard, Sayings, Twin, twin
 
 EXAMPLES: Final = 10
-DOCUMENTS: Final = 6
-BINDINGS: Final = 5
+DOCUMENTS: Final = 4
+BINDINGS: Final = 8
 """Questions that one document asks."""
 PAGES: Final = 3
 LOOKED_AT: Final = 0.25
@@ -111,7 +111,7 @@ class Pair:
     def ask(self, persona: str, purpose: str, query: str, variables: Mapping[str, Any]) -> tuple[Heard, Heard]:
         """What both make of an operation."""
         request = GraphQLRequest(query=query, variables=variables)
-        caller = self.planned.house.caller(persona, purpose, seconds=120)
+        caller = self.planned.house.caller(persona, purpose, seconds=PATIENCE_SECONDS)
 
         async def ask() -> tuple[Heard, Heard]:
             return await self.planned.hear(request, caller), await self.reference.hear(request, caller)

@@ -37,6 +37,8 @@ THEN: Final = datetime(2026, 1, 1, tzinfo=UTC)
 MEASURED: Final = re.compile(rb'"milliseconds":[0-9.]+')
 CALLS: Final = re.compile(rb'"calls":[0-9]+')
 TURNS: Final = 8
+PATIENCE_SECONDS: Final = 120.0
+"""However busy the machine is, nothing may be late on one side alone."""
 FAILURES_LIMIT: Final = 10**9
 """No source is left alone because it failed before: what one answer holds must not depend on the last."""
 
@@ -230,4 +232,9 @@ def _empty(source: RecordingConnector) -> FarConnector:
 
 
 def _config(source: SourceName) -> ChannelConfig:
-    return ChannelConfig(destination=DESTINATIONS[source], concurrency_limit=50, failure_limit=FAILURES_LIMIT)
+    return ChannelConfig(
+        destination=DESTINATIONS[source],
+        timeout_seconds=PATIENCE_SECONDS,
+        concurrency_limit=50,
+        failure_limit=FAILURES_LIMIT,
+    )
