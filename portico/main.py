@@ -54,6 +54,8 @@ from portico.store.database import Database, DatabaseConfig
 from portico.store.migration import migrate
 from portico.store.postgres import PostgresCrosswalk
 from portico.store.postgres_emergency import PostgresEmergencyAccesses
+from portico.store.postgres_switches import PostgresSwitches
+from portico.store.switchboard import Switchboard
 from portico.tenants import SourceConfig, TenantConfig, load_tenants
 from resolvers.commands import CommandStores
 from resolvers.ledger import note_call
@@ -117,6 +119,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         trail = _trail(database, settings)
         stack.push_async_callback(trail.aclose)
         crosswalk = PostgresCrosswalk(database, CrosswalkConfig())
+        switches = Switchboard(PostgresSwitches(database))
         channels = {name: channels_of(tenant, settings, metrics) for name, tenant in tenants.items()}
         for of_tenant in channels.values():
             for channel in of_tenant:
@@ -129,6 +132,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
             Parts(
                 channels={name: _served(of_tenant) for name, of_tenant in channels.items()},
                 crosswalk=crosswalk,
+                switches=switches,
                 decisions=decisions,
                 guard=Guard(decisions, schema.tags, mask_secret=secret),
                 seal=Seal(secret),
@@ -145,7 +149,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         alerting = asyncio.create_task(_dispatcher(database, tenants).run())
         stack.callback(alerting.cancel)
         ages = {name: tenant.ages for name, tenant in tenants.items()}
-        linker = Linker(channels, crosswalk, LinkingConfig(ages=ages))
+        linker = Linker(channels, crosswalk, switches, LinkingConfig(ages=ages))
         linked = asyncio.Event()
         linking = asyncio.create_task(_keep_linking(linker, tenants, settings.link_interval_seconds, linked))
         stack.callback(linking.cancel)

@@ -83,11 +83,11 @@ class AuditEntry:
     at: datetime
     """When the answer was made, or the command was given; aware."""
     command: str | None = None
-    """The command, `breakTheGlass`; None where the entry is about no command."""
+    """The command, `breakTheGlass`, or an operator's, `switchOff`; None where the entry is about no command."""
     refusal: str | None = None
     """Why the command was refused: a reason code, or the code of the error."""
     target: str | None = None
-    """The id of what the command made or changed: an emergency access, a consent."""
+    """The id of what the command made or changed: an emergency access, a consent; or what it switched, `source ehr`."""
     labels: frozenset[str] = frozenset()
     """The sensitivity labels of what is told about the patients. They keep this entry from whom they keep that."""
 

@@ -20,11 +20,13 @@
     │   ├── PolicyUnavailable  200  the policy engine gave no usable answer; nothing is released
     │   ├── AuditUnavailable   200  what would be released can't be recorded; nothing is released
     │   ├── StoreUnavailable   200  Portico's own database can't say who is who; nothing is released
+    │   ├── SwitchedOff        200  the tenant, the subject or the client is switched off; nothing is released
     │   └── SourceError        200  a source system failed; it costs its own fields only
     │       ├── SourceUnavailable   down, refusing or throttling beyond the deadline
     │       ├── SourceTimeout       no answer within its deadline
     │       ├── SourceInvalid       an answer that breaks its contract, or is about someone else
-    │       └── EgressRefused       not asked: it may not be told what it would be asked by
+    │       ├── EgressRefused       not asked: it may not be told what it would be asked by
+    │       └── SourceSwitchedOff   not asked: an operator has switched it off
     └── Fault                  a bug or a broken set-up; callers see INTERNAL and the request id
         └── UnsupportedPredicate   a connector was asked to filter by what it can't
 
@@ -205,6 +207,13 @@ class StoreUnavailable(CallerError):
     status = 200
 
 
+class SwitchedOff(CallerError):
+    """This was switched off, so nothing is released until an operator switches it on again."""
+
+    code = "SWITCHED_OFF"
+    status = 200
+
+
 class SourceError(CallerError):
     """A source system failed."""
 
@@ -241,6 +250,12 @@ class EgressRefused(SourceError):
         """`reason` is the policies' code for why; it is shown."""
         super().__init__(source, f"The source system may not be told what it takes to ask it ({reason}).")
         self.reason = reason
+
+
+class SourceSwitchedOff(SourceError):
+    """The source system was switched off; it is not asked until an operator switches it on again."""
+
+    code = "SOURCE_SWITCHED_OFF"
 
 
 class Fault(PorticoError):
