@@ -27,10 +27,10 @@ from graph.schema import GraphSchema
 from graph.selection import Selection, Selector
 from portico.access.decisions import Ceiling, Decisions, Tally
 from portico.access.guard import Guard
-from portico.access.principal import Caller
+from portico.access.principal import Caller, Purpose
 from portico.audit.entry import AuditEntry, Outcome
 from portico.audit.trail import AuditTrail
-from portico.records.errors import AuditUnavailable, CallerError, DeadlineExceeded, MethodRefused, SwitchedOff
+from portico.records.errors import AuditUnavailable, CallerError, DeadlineExceeded, MethodRefused, SlowDown, SwitchedOff
 from portico.records.exchange import Answer, GraphQLRequest
 from portico.records.references import RecordType, Tenant
 from portico.records.switches import NOTHING_OFF, Off
@@ -82,7 +82,7 @@ class Executor:
         self._own: Mapping[RecordType, Channel] = dict.fromkeys(parts.commands.records.keys, parts.commands.records)
 
     async def answer(self, request: GraphQLRequest, caller: Caller) -> Answer:
-        """The answer to a request; costs what its levels cost. Raises nothing but `MethodRefused`, which is HTTP's."""
+        """The answer to a request; costs what its levels cost. Raises nothing but what is HTTP's to say."""
         try:
             document, variables = self._documents.prepare(request)
             bound = self._plans.of(document, variables) if self._parts.planned else None
@@ -93,7 +93,7 @@ class Executor:
             return await self._executed(context, document, request, bound)
         except DocumentRefused as refused:
             return Answer(orjson.dumps({"errors": refused.errors}), executed=False)
-        except MethodRefused:
+        except (MethodRefused, SlowDown):
             raise
         except CallerError as error:
             return self._refused(error, caller)
@@ -121,6 +121,8 @@ class Executor:
         )
         if off.stops(subject=caller.principal.subject, client=caller.principal.client):
             raise SwitchedOff
+        if caller.principal.subject in off.slowed and caller.purpose is not Purpose.EMERGENCY:
+            await self._admit(caller)
         channels = self._parts.channels.get(caller.principal.tenant, {})
         return Session(
             caller=replace(caller, switched_off=off.fields) if off.fields else caller,
@@ -142,6 +144,13 @@ class Executor:
         ceiling = await self._parts.decisions.ceiling(caller, selection.coordinates(self._schema), tally)
         off = (await reading).get(caller.principal.tenant, NOTHING_OFF)
         return ceiling.without(off.fields), off
+
+    async def _admit(self, caller: Caller) -> None:
+        """Let a slowed subject's request through at their pace, whichever process it comes to."""
+        admitted = self._parts.switches.admit(caller.principal.tenant, caller.principal.subject)
+        seconds = await _within(caller.deadline - AUDIT_RESERVE_SECONDS, admitted, DeadlineExceeded())
+        if seconds > 0:
+            raise SlowDown(seconds)
 
     async def _executed(
         self, context: Context, document: Document, request: GraphQLRequest, bound: Bound | None
@@ -250,6 +259,7 @@ def _entry(context: Context, document: Document, *, empty: bool) -> AuditEntry:
         operation_name=document.name,
         patients=frozenset(ledger.patients),
         labels=frozenset(ledger.labels),
+        attempts=frozenset(ledger.attempts),
         released=frozenset(context.released),
         masked=frozenset(ledger.masked),
         withheld=frozenset(ledger.withheld),

@@ -64,6 +64,9 @@ class Switchboard(Protocol):
     def read(self) -> Awaitable[Mapping[Tenant, Off]]:
         """What is off for each tenant, from a read that begins after this call. Raises `StoreUnavailable`."""
 
+    async def admit(self, tenant: Tenant, subject: str) -> float:
+        """Admit one request of a slowed subject: 0, or how many seconds are to be waited until then."""
+
 
 class Channel(Protocol):
     """A source as resolvers call it; see `connectors.channel`."""

@@ -56,6 +56,8 @@ class Decision:
     """By tag and by coordinate; a coordinate's is asked for besides its tag's."""
     notices: Mapping[str, str] = field(default_factory=dict)
     """Texts to be said to whoever is given anything, by code."""
+    watched: bool = False
+    """Nothing shows, and that somebody asked for it by name is to be noted."""
 
     def ruling(self, coordinate: Coordinate) -> Ruling:
         """The effect on a coordinate: its override, else its tag's effect; of a refused tag nothing is released.
@@ -108,7 +110,8 @@ class Decision:
 def decision_of(answer: Mapping[str, Any], verdict: Verdict) -> Decision:
     """The decision behind a class's answer; a mask or an effect that nobody knows is a denial."""
     if answer["visible"] is not True:
-        return Decision(visible=False, decision_id=verdict.decision_id, revision=verdict.revision)
+        watched = answer.get("watch") is True
+        return Decision(visible=False, decision_id=verdict.decision_id, revision=verdict.revision, watched=watched)
     masks: dict[str, Mask] = {}
     denials: dict[str, str] = dict(answer["deny"])
     for tag, name in answer["mask"].items():

@@ -11,6 +11,7 @@
     │   ├── RequestTooSlow     408  the body did not arrive in time
     │   ├── RequestTooLarge    413  over a byte limit
     │   ├── UnsupportedMedia   415  not application/json
+    │   ├── SlowDown           429  the subject was told about very many patients and is slowed for a while
     │   ├── Overloaded         503  too many requests are being answered already
     │   ├── DeadlineExceeded   504  no answer within the request's deadline
     │   ├── BadArgument        200  an argument's value is out of range or malformed
@@ -36,6 +37,7 @@ an argument or a token.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -122,6 +124,23 @@ class UnsupportedMedia(CallerError):
 
     code = "UNSUPPORTED_MEDIA_TYPE"
     status = 415
+
+
+class SlowDown(CallerError):
+    """You were told about very many patients in a short time. For a while, ask once in so many seconds."""
+
+    code = "SLOW_DOWN"
+    status = 429
+
+    def __init__(self, retry_after_seconds: float) -> None:
+        """How long until the next request is admitted."""
+        super().__init__()
+        self.retry_after_seconds = max(1, math.ceil(retry_after_seconds))
+
+    @property
+    def details(self) -> Mapping[str, object]:
+        """The seconds, as in `Retry-After`."""
+        return {"retryAfterSeconds": self.retry_after_seconds}
 
 
 class Overloaded(CallerError):

@@ -44,6 +44,8 @@ class Off:
     fields: frozenset[str] = frozenset()
     subjects: frozenset[str] = frozenset()
     clients: frozenset[str] = frozenset()
+    slowed: frozenset[str] = frozenset()
+    """Subjects on whom a brake is: not off, but to be admitted one request at a time."""
 
     def stops(self, *, subject: str, client: str) -> bool:
         """Whether nothing at all is done for such a caller."""

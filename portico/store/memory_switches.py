@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 
 from portico.records.errors import StoreUnavailable
@@ -15,11 +15,22 @@ from portico.store.switches import Recordable, Switch, by_tenant
 Entry = TypeVar("Entry", bound=Recordable)
 
 
-class MemorySwitches(Generic[Entry]):
-    """`Switches` that forget with their process. `commit` records an audit entry."""
+@dataclass(slots=True)
+class _Brake:
+    until: datetime
+    pace: timedelta
+    admitted_at: datetime
 
-    def __init__(self, *, commit: Callable[[Entry], Awaitable[int]]) -> None:
+
+class MemorySwitches(Generic[Entry]):
+    """`Switches` that forget with their process. `commit` records an audit entry, `clock` tells the time, aware."""
+
+    def __init__(
+        self, *, commit: Callable[[Entry], Awaitable[int]], clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self._commit = commit
+        self._clock = clock
+        self._brakes: dict[tuple[Tenant, str], _Brake] = {}
         self._turned: list[Switch] = []
         self.available = True
         """While it isn't, nobody can tell what is off."""
@@ -30,7 +41,28 @@ class MemorySwitches(Generic[Entry]):
         self.reads += 1
         if not self.available:
             raise StoreUnavailable
-        return by_tenant(switch.thing for switch in self._turned if switch.on_at is None)
+        now = self._clock()
+        return by_tenant(
+            (switch.thing for switch in self._turned if switch.on_at is None),
+            (whom for whom, brake in self._brakes.items() if brake.until > now),
+        )
+
+    def slow(self, tenant: Tenant, subject: str, *, brake_seconds: float, pace_seconds: float) -> None:
+        """Put a brake on a subject."""
+        now = self._clock()
+        end = now + timedelta(seconds=brake_seconds)
+        self._brakes[tenant, subject] = _Brake(end, timedelta(seconds=pace_seconds), now)
+
+    async def admit(self, tenant: Tenant, subject: str) -> float:
+        """See `Switches.admit`."""
+        now, brake = self._clock(), self._brakes.get((tenant, subject))
+        if brake is None or brake.until <= now:
+            return 0.0
+        due = min(brake.until, brake.admitted_at + brake.pace)
+        if due > now:
+            return (due - now).total_seconds()
+        brake.admitted_at = now
+        return 0.0
 
     async def turn_off(self, thing: Switchable, *, by: str, reason: str, at: datetime, entry: Entry) -> bool:
         """See `Switches.turn_off`."""

@@ -32,9 +32,19 @@ class PostgresSwitches:
         """See `Switches.off`. A kind that this version doesn't know is no usable answer: it would stop too little."""
         try:
             rows = await self._database.fetch(_SQL["off"], seconds=READ_SECONDS)
-            return by_tenant(_thing(row) for row in rows)
+            return by_tenant(
+                (_thing(row) for row in rows if row["kind"] is not None),
+                ((Tenant(row["tenant"]), row["name"]) for row in rows if row["kind"] is None),
+            )
         except (asyncpg.PostgresError, ValueError) as error:
             raise StoreUnavailable from error
+
+    async def admit(self, tenant: Tenant, subject: str) -> float:
+        """See `Switches.admit`."""
+        if await self._database.fetch(_SQL["admit"], tenant, subject, seconds=READ_SECONDS):
+            return 0.0
+        rows = await self._database.fetch(_SQL["wait"], tenant, subject, seconds=READ_SECONDS)
+        return max((row["seconds"] for row in rows), default=0.0)
 
     async def turn_off(self, thing: Switchable, *, by: str, reason: str, at: datetime, entry: Recordable) -> bool:
         """See `Switches.turn_off`."""

@@ -43,6 +43,10 @@ class Switchboard:
         seat.add_done_callback(_heard)
         return seat
 
+    async def admit(self, tenant: Tenant, subject: str) -> float:
+        """See `Switches.admit`."""
+        return await self._switches.admit(tenant, subject)
+
     async def _read_after(self, earlier: asyncio.Task[Board] | None) -> Board:
         if earlier is not None:
             await asyncio.wait({earlier})

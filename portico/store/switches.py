@@ -48,7 +48,10 @@ class Switches(Protocol[Entry_contra]):
     """
 
     async def off(self) -> Mapping[Tenant, Off]:
-        """Everything that is off now; tenants of which nothing is are absent. Cost: one small query."""
+        """Everything that is off now, and who is slowed; other tenants are absent. Cost: one small query."""
+
+    async def admit(self, tenant: Tenant, subject: str) -> float:
+        """Admit one request of a subject on whom a brake is: 0, or how many seconds are to be waited until then."""
 
     async def turn_off(self, thing: Switchable, *, by: str, reason: str, at: datetime, entry: Entry_contra) -> bool:
         """Turn something off. False, and nothing recorded: it is off already."""
@@ -68,14 +71,17 @@ _PLACES = {
 }
 
 
-def by_tenant(things: Iterable[Switchable]) -> Mapping[Tenant, Off]:
-    """What is off for each tenant."""
-    found: defaultdict[Tenant, defaultdict[SwitchKind, set[str]]] = defaultdict(lambda: defaultdict(set))
+def by_tenant(things: Iterable[Switchable], slowed: Iterable[tuple[Tenant, str]] = ()) -> Mapping[Tenant, Off]:
+    """What is off for each tenant, and which of its subjects are slowed."""
+    found: defaultdict[Tenant, defaultdict[SwitchKind | None, set[str]]] = defaultdict(lambda: defaultdict(set))
     for tenant, kind, name in things:
         found[tenant][kind].add(name)
+    for tenant, subject in slowed:
+        found[tenant][None].add(subject)
     return {
         tenant: Off(
             tenant=SwitchKind.TENANT in kinds,
+            slowed=frozenset(kinds.get(None, ())),
             **{place: frozenset(kinds.get(kind, ())) for kind, place in _PLACES.items()},
         )
         for tenant, kinds in found.items()

@@ -1,5 +1,23 @@
 -- name: off
+-- and on whom a brake is
 select tenant, kind, name from portico.switch where on_at is null
+ union all
+select tenant, null, subject from portico.brake where until > clock_timestamp()
+
+-- name: admit
+-- $1 tenant, $2 subject
+update portico.brake
+   set admitted_at = clock_timestamp()
+ where tenant = $1 and subject = $2 and until > clock_timestamp()
+   and admitted_at + make_interval(secs => pace_seconds) <= clock_timestamp()
+returning subject
+
+-- name: wait
+-- $1 tenant, $2 subject
+select extract(epoch from least(until, admitted_at + make_interval(secs => pace_seconds)) - clock_timestamp())::float8
+       as seconds
+  from portico.brake
+ where tenant = $1 and subject = $2 and until > clock_timestamp()
 
 -- name: turn_off
 -- $1 tenant, $2 kind, $3 name, $4 instant, $5 by whom, $6 why, $7 audit entry
