@@ -23,17 +23,16 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import lru_cache
-from operator import attrgetter
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from connectors.base import Connector
 from connectors.breaker import Breaker, BreakerState
 from connectors.bucket import TokenBucket
 from connectors.conditions import judged_by
 from connectors.keys import KEY_ATTRIBUTES
+from connectors.reduction import without
 from connectors.scrutiny import refuse_foreign_hits, refuse_foreign_records
 from connectors.sharing import Sharing
 from connectors.shelf import Shelf
@@ -42,7 +41,7 @@ from portico.records.context import CallContext
 from portico.records.errors import PorticoError, SourceError, SourceInvalid, SourceTimeout, SourceUnavailable
 from portico.records.people import Person, Relation, SensitiveVisit
 from portico.records.references import By, RecordType, SourceName
-from portico.records.search import Hit, Page, Search
+from portico.records.search import Page, Search
 from portico.records.types import Record
 
 T = TypeVar("T")
@@ -208,7 +207,7 @@ class Channel:
                 tally, (search, needed), lambda: self._request(tally, lambda: self._connector.search(timely, search))
             )
             refuse_foreign_hits(self.source, search, page)
-        return _without(page, needed - call.attributes)
+        return without(page, needed - call.attributes)
 
     def people(self, call: CallContext) -> AsyncIterator[Person]:
         """The connector's people, within `call.deadline`: a scan has no other limit of time."""
@@ -377,26 +376,6 @@ def _status_of(error: SourceError) -> CallStatus:
             return CallStatus.INVALID
         case _:
             return CallStatus.UNAVAILABLE
-
-
-def _without(page: Page, attributes: frozenset[str]) -> Page:
-    """The page without what nobody wanted."""
-    if not attributes:
-        return page
-    return replace(page, hits=tuple([Hit(_reduced(hit.record, attributes), hit.position) for hit in page.hits]))
-
-
-def _reduced(record: Record, attributes: frozenset[str]) -> Record:
-    kind = type(record)
-    names, read = _kept(kind, attributes)  # type: ignore[arg-type]  # a class is hashable
-    return kind(**dict(zip(names, read(record), strict=True)))
-
-
-@lru_cache(maxsize=1_000)
-def _kept(kind: type[Record], attributes: frozenset[str]) -> tuple[tuple[str, ...], Callable[[Record], Sequence[Any]]]:
-    """The attributes of a kind of record that stay, and what reads them."""
-    names = tuple(each.name for each in fields(kind) if each.name not in attributes)
-    return names, attrgetter(*names)
 
 
 async def _together(asks: Sequence[Coroutine[None, None, T]]) -> list[T]:

@@ -101,6 +101,15 @@ lists the clinic groups and their source systems. Two sources of one tenant may 
                 ),
                 ("`alerts.key_file`", "File of the key, at least 32 bytes, with which alerts are signed."),
                 ("`alerts.allowed_networks`", "Private networks in which the webhook may be. Without it: none."),
+                (
+                    "`watch.patients`, `watch.minutes`",
+                    "More patients than these, told to one subject in so many minutes, alert. Without them: 300 in 10.",
+                ),
+                (
+                    "`watch.brake_minutes`",
+                    "For how long that subject is slowed then. Without it: 10; 0: not at all.",
+                ),
+                ("`watch.pace_seconds`", "One request in so many seconds is admitted then. Without it: 60."),
                 ("`sources.<source>`", "A source system, by the name that answers, errors and audit rows give it."),
             ],
         ),

@@ -35,6 +35,7 @@ OWN_REASONS: Final[Mapping[str, str]] = {
     "unknown_mask": "The policy names a mask that Portico doesn't have.",
     "unknown_effect": "The policy names an effect that Portico doesn't have.",
     "mask_not_applicable": "The mask can't be applied to this value.",
+    "switched_off": "An operator has switched the coordinate off, whatever the policies say.",
 }
 """Reasons of withholding that are Portico's own: what it doesn't understand, it denies."""
 
@@ -47,6 +48,7 @@ COMMAND_REASONS: Final[Mapping[str, str]] = {
     "own_access": "Nobody reviews what they did themselves.",
     "unknown_consent": "There is no such consent.",
     "kept_by_its_source": "The consent is a source's to change.",
+    "switched_off": "An operator has switched the command off, or what it would look somebody up by.",
 }
 """Reasons of refused commands that are Portico's own."""
 
@@ -70,7 +72,8 @@ where they accept only `application/json`. Nothing was asked of policies or sour
         table(("Code", "Meaning"), _told(OF_DOCUMENTS)),
         "## The whole answer is withheld",
         """`data` is null. What decides or records is not there, and half an answer would say which half could be
-decided. Status 200, as GraphQL over HTTP wants it.""",
+decided; or an operator has switched off the tenant, the subject or the client. Status 200, as GraphQL over HTTP wants
+it.""",
         table(("Code", "Raised as", "Meaning"), _closed()),
         "## Beside data",
         """The value at `path` is null and everything else is answered: one error for each `affectedPath`, however many

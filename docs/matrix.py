@@ -62,6 +62,8 @@ of these [relationships](#relationships). An empty cell means that the value is 
         """A record may carry labels. It is shown only to those cleared for every one of them; for everyone else it does
 not exist.""",
         table(("Role", "Purpose", "Of whom", *vocabulary["labels"]), _clearances(rows, list(vocabulary["labels"]))),
+        f"""Whoever asks by name for a patient with one of these labels, and may not see them, is
+[noted and reported](../how-to/watch-who-looks.md): {codes(tables["watch"]["labels"])}.""",
         "## Types that each role sees",
         "For a type that isn't named here, the person reads that there is nothing.",
         table(("Role", "For", "Purpose", "Of whom", "Types"), _types(rows)),

@@ -57,6 +57,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "alert_not_delivered": "It has not, yet; `reason` says why. It is sent again.",
     "alerts_failed": "A bug while alerts were brought out. They stay where they are; the next round tries again.",
     "alerts_have_no_receiver": "Nobody would hear of broken glass: the tenants file names no receiver. Alerts wait.",
+    "watching_failed": "A bug while the chains were watched. It goes on from the same row in the next round.",
     "library_logged": "A library logged something. Where, but not what: its message may carry values.",
 }
 """What each event means."""

@@ -14,7 +14,14 @@ from graphql.pyutils import Path
 from graph.arguments import list_arguments
 from graph.errors import Rendered, failed, schema_path, withheld
 from portico.access.guard import Masked, Released, Withheld
-from portico.records.errors import AuditUnavailable, CallerError, PolicyUnavailable, SourceError, StoreUnavailable
+from portico.records.errors import (
+    AuditUnavailable,
+    CallerError,
+    PolicyUnavailable,
+    SourceError,
+    StoreUnavailable,
+    SwitchedOff,
+)
 from portico.records.references import RecordType
 from resolvers.accesses import accesses_of
 from resolvers.commands import Command
@@ -30,8 +37,8 @@ Loader = DataLoader[Any, Any]
 
 Found: TypeAlias = Connection | Released | CallerError | None
 
-FAIL_CLOSED = (PolicyUnavailable, StoreUnavailable, AuditUnavailable)
-"""Failures of what decides and records: with one of them nothing at all is released."""
+FAIL_CLOSED = (PolicyUnavailable, StoreUnavailable, AuditUnavailable, SwitchedOff)
+"""Failures of what decides and records, and that it is switched off: with one of them nothing at all is released."""
 
 
 class Place(Protocol):

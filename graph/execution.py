@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from operator import itemgetter
 from time import monotonic
@@ -27,19 +27,21 @@ from graph.plans import Bound, Plans
 from graph.reading import bind
 from graph.schema import GraphSchema
 from graph.selection import Selection, Selector
-from portico.access.decisions import Decisions, Tally
+from portico.access.decisions import Ceiling, Decisions, Tally
 from portico.access.guard import Guard
-from portico.access.principal import Caller
+from portico.access.principal import Caller, Purpose
 from portico.audit.entry import AuditEntry, Outcome
 from portico.audit.trail import AuditTrail
-from portico.records.errors import AuditUnavailable, CallerError, DeadlineExceeded, MethodRefused
+from portico.records.errors import AuditUnavailable, CallerError, DeadlineExceeded, MethodRefused, SlowDown, SwitchedOff
 from portico.records.exchange import Answer, GraphQLRequest
 from portico.records.references import RecordType, Tenant
+from portico.records.switches import NOTHING_OFF, Off
 from resolvers.commands import Command, CommandStores
 from resolvers.ledger import LEDGER
-from resolvers.ports import Channel, Crosswalk
+from resolvers.ports import Channel, Crosswalk, Switchboard
 from resolvers.seal import Seal
 from resolvers.session import Session
+from resolvers.switched_off import switched
 
 T = TypeVar("T")
 
@@ -56,6 +58,7 @@ class Parts:
 
     channels: Mapping[Tenant, Mapping[RecordType, Channel]]
     crosswalk: Crosswalk
+    switches: Switchboard
     decisions: Decisions
     guard: Guard
     seal: Seal
@@ -83,7 +86,7 @@ class Executor:
         self._own: Mapping[RecordType, Channel] = dict.fromkeys(parts.commands.records.keys, parts.commands.records)
 
     async def answer(self, request: GraphQLRequest, caller: Caller) -> Answer:
-        """The answer to a request; costs what its levels cost. Raises nothing but `MethodRefused`, which is HTTP's."""
+        """The answer to a request; costs what its levels cost. Raises nothing but what is HTTP's to say."""
         try:
             document, variables = self._documents.prepare(request)
             bound = self._plans.of(document, variables) if self._parts.planned else Way.REFERENCE
@@ -96,7 +99,7 @@ class Executor:
             return await self._executed(context, document, request, bound)
         except DocumentRefused as refused:
             return Answer(orjson.dumps({"errors": refused.errors}), executed=False)
-        except MethodRefused:
+        except (MethodRefused, SlowDown):
             raise
         except CallerError as error:
             return self._refused(error, caller)
@@ -117,16 +120,19 @@ class Executor:
         return Context(session, commanding=command)
 
     async def _session(self, selection: Selection, caller: Caller) -> Session:
-        """What the request needs, with what the ceiling denies already pruned."""
+        """What the request needs, with what the ceiling denies and what is switched off already pruned."""
         tally = Tally()
-        ceiling = await _within(
-            caller.deadline - AUDIT_RESERVE_SECONDS,
-            self._parts.decisions.ceiling(caller, selection.coordinates(self._schema), tally),
-            DeadlineExceeded(),
+        ceiling, off = await _within(
+            caller.deadline - AUDIT_RESERVE_SECONDS, self._bounds(selection, caller, tally), DeadlineExceeded()
         )
+        if off.stops(subject=caller.principal.subject, client=caller.principal.client):
+            raise SwitchedOff
+        if caller.principal.subject in off.slowed and caller.purpose is not Purpose.EMERGENCY:
+            await self._admit(caller)
+        channels = self._parts.channels.get(caller.principal.tenant, {})
         return Session(
-            caller=caller,
-            channels={**self._parts.channels.get(caller.principal.tenant, {}), **self._own},
+            caller=replace(caller, switched_off=off.fields) if off.fields else caller,
+            channels={**switched(channels, off.sources), **self._own},
             crosswalk=self._parts.crosswalk,
             guard=self._parts.guard,
             decisions=self._parts.decisions,
@@ -137,6 +143,20 @@ class Executor:
             tally=tally,
             trail=self._parts.trail,
         )
+
+    async def _bounds(self, selection: Selection, caller: Caller, tally: Tally) -> tuple[Ceiling, Off]:
+        """The ceiling without what is off, and what is off: the store is read while the policies are asked."""
+        reading = self._parts.switches.read()
+        ceiling = await self._parts.decisions.ceiling(caller, selection.coordinates(self._schema), tally)
+        off = (await reading).get(caller.principal.tenant, NOTHING_OFF)
+        return ceiling.without(off.fields), off
+
+    async def _admit(self, caller: Caller) -> None:
+        """Let a slowed subject's request through at their pace, whichever process it comes to."""
+        admitted = self._parts.switches.admit(caller.principal.tenant, caller.principal.subject)
+        seconds = await _within(caller.deadline - AUDIT_RESERVE_SECONDS, admitted, DeadlineExceeded())
+        if seconds > 0:
+            raise SlowDown(seconds)
 
     async def _executed(
         self, context: Context, document: Document, request: GraphQLRequest, bound: Bound | Way
@@ -252,6 +272,7 @@ def _entry(context: Context, document: Document, *, empty: bool) -> AuditEntry:
         operation_name=document.name,
         patients=frozenset(ledger.patients),
         labels=frozenset(ledger.labels),
+        attempts=frozenset(ledger.attempts),
         released=frozenset(context.released),
         masked=frozenset(ledger.masked),
         withheld=frozenset(ledger.withheld),

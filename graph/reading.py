@@ -20,7 +20,9 @@ from graph.fields import Kind
 from graph.roots import ROOTS
 from graph.schema import ROOT_TYPES, GraphSchema, definition_of, interface_types, is_part, kind_of, object_types
 from portico.access.guard import Masked, Released, Withheld
+from portico.access.rulings import SWITCHED_OFF
 from portico.access.tags import Coordinate
+from portico.records.errors import CommandRefused
 from portico.records.references import RecordType
 from resolvers.edges import EDGES
 
@@ -39,13 +41,30 @@ def bind(schema: GraphSchema) -> None:
             continue
         if type_.name in ROOT_TYPES:
             for name, field in type_.fields.items():
-                field.resolve = WAYS_IN[type_.name][name]
+                field.resolve = _way_in(type_.name, name)
         else:
             type_.is_type_of = _is_release(type_.name)
             for name, field in type_.fields.items():
                 _bind_guarded(field, type_.name, schema.fields[type_.name][name])
     for interface in interface_types(schema.core):
         interface.resolve_type = _type_name
+
+
+def _way_in(type_name: str, name: str) -> Reader:
+    """A root's reader, as long as the root is not switched off."""
+    read, coordinate = WAYS_IN[type_name][name], f"{type_name}.{name}"
+
+    def enter(source: object, info: GraphQLResolveInfo[Context], **arguments: Any) -> Any:
+        context = info.context
+        if coordinate not in context.session.caller.switched_off:
+            return read(source, info, **arguments)
+        if type_name == "Mutation":
+            context.refuse(name, info.path, CommandRefused(SWITCHED_OFF))
+        else:
+            context.withhold(info.path, Withheld(coordinate, SWITCHED_OFF, context.session.ceiling.decision_id))
+        return None
+
+    return enter
 
 
 def _is_release(type_name: str) -> Callable[[object, GraphQLResolveInfo[Context]], bool]:

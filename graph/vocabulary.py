@@ -188,6 +188,7 @@ _enumerate(
     UP="It answered.",
     DOWN="It can't be reached, or answers with errors.",
     SLOW="It did not answer in time.",
+    OFF="It was not asked: an operator has switched it off.",
 )
 _enumerate(
     Tag,

@@ -17,9 +17,11 @@ import typer
 from portico.demo.children import DemoFailed
 from portico.demo.client import Refused
 from portico.demo.state import State
+from portico.records.switches import SwitchKind
 
 if TYPE_CHECKING:
     from portico.audit.checkpoint_file import CheckpointFile
+    from portico.switching import Known
 
 _DAY: Final = "%Y-%m-%d"
 
@@ -32,7 +34,9 @@ app = typer.Typer(
 )
 audit = typer.Typer(help="The audit trail.", no_args_is_help=True)
 sandbox = typer.Typer(help="The simulated sources of the running demo.", no_args_is_help=True)
+switch = typer.Typer(help="What is switched off.", no_args_is_help=True)
 app.add_typer(audit, name="audit")
+app.add_typer(switch, name="switch")
 app.add_typer(sandbox, name="sandbox")
 
 
@@ -215,6 +219,57 @@ def show(patient: Annotated[str, typer.Option(help="A patient's id, as the graph
             typer.echo(inspection.line(row))
 
 
+_Kind = Annotated[SwitchKind, typer.Argument(help="tenant, source, field, subject or client.")]
+_Name = Annotated[
+    str, typer.Argument(help="The tenant's or source's name, a field such as Patient.ssn, a subject, a client's id.")
+]
+_Tenant = Annotated[str | None, typer.Option(help="Of which tenant. May be left out where a tenant is named.")]
+_By = Annotated[str, typer.Option(help="Who says so; it stands in the audit trail.")]
+
+
+@switch.command("off")
+def switch_off(
+    kind: _Kind,
+    name: _Name,
+    by: _By,
+    reason: Annotated[str, typer.Option(help="Why, in one line, without anybody's name or data.")],
+    tenant: _Tenant = None,
+) -> None:
+    """Switch something off for a tenant. It counts for every request that begins after this, in every process."""
+    from portico import switching
+
+    with _plainly(), _as_refusals():
+        thing = switching.thing(kind, name, tenant)
+        switching.require_known(thing, _known_sources())
+        done = asyncio.run(switching.turn_off(_database_url(), thing, by=by, reason=reason))
+        typer.echo(f"{thing.tenant}: {thing} is off{'' if done else ' already'}")
+
+
+@switch.command("on")
+def switch_on(kind: _Kind, name: _Name, by: _By, tenant: _Tenant = None) -> None:
+    """Switch it on again."""
+    from portico import switching
+
+    with _plainly(), _as_refusals():
+        thing = switching.thing(kind, name, tenant)
+        if not asyncio.run(switching.turn_on(_database_url(), thing, by=by)):
+            raise Refused(f"{thing.tenant}: {thing} is not off")
+        typer.echo(f"{thing.tenant}: {thing} is on")
+
+
+@switch.command("list")
+def switch_list(
+    everything: Annotated[bool, typer.Option("--all", help="What was off and is on again, too.")] = False,
+) -> None:
+    """What is off, of all tenants: since when, by whom and why, a line each, the latest first."""
+    from portico import switching
+
+    with _plainly():
+        for one in asyncio.run(switching.history(_database_url())):
+            if everything or one.on_at is None:
+                typer.echo(switching.sentence(one))
+
+
 @app.command()
 def unlinked() -> None:
     """List the sources' records that are tied to no patient, and why: a line of JSON each. Ids only, no names."""
@@ -289,6 +344,28 @@ def _needed_checkpoints() -> CheckpointFile:
     if file is None:
         raise Refused("no checkpoint file is configured; set PORTICO_CHECKPOINT_FILE and PORTICO_CHECKPOINT_KEY_FILE")
     return file
+
+
+def _known_sources() -> Known | None:
+    """The sources of each tenant that the settings name, else of the running demo's; None: nobody can say."""
+    from portico.settings import Settings
+    from portico.tenants import load_tenants
+
+    settings = Settings.load()
+    path = settings.tenants or (_state().tenants if settings.database_url is None else None)
+    if path is None:
+        return None
+    tenants = load_tenants(path, demo=settings.demo or settings.tenants is None)
+    return {name: tenant.sources.keys() for name, tenant in tenants.items()}
+
+
+@contextmanager
+def _as_refusals() -> Iterator[None]:
+    """What is wrong with an argument is refused as such."""
+    try:
+        yield
+    except ValueError as error:
+        raise Refused(str(error)) from None
 
 
 @contextmanager

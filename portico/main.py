@@ -33,6 +33,7 @@ from portico.access.engine import PolicyEngine
 from portico.access.guard import Guard
 from portico.access.server import ServerConfig, ServerEngine
 from portico.alerts.dispatcher import Attempt, Dispatcher
+from portico.alerts.watcher import Watcher
 from portico.alerts.webhook import Webhook
 from portico.audit.postgres import PostgresTrail, TrailConfig
 from portico.audit.witness import WitnessConfig, WitnessedTrail
@@ -45,7 +46,7 @@ from portico.edge.metrics import Metrics, metrics_application
 from portico.edge.serving import metrics_server, server
 from portico.edge.tokens import Issuer, TokenVerifier
 from portico.records.errors import PolicyUnavailable, PorticoError, StoreUnavailable
-from portico.records.references import RecordType, SourceName, Tenant
+from portico.records.references import PORTICO, PatientId, RecordType, SourceName, Tenant
 from portico.secret_files import read_key
 from portico.settings import Settings, SettingsRefused
 from portico.store.alerts import PostgresAlerts
@@ -54,6 +55,9 @@ from portico.store.database import Database, DatabaseConfig
 from portico.store.migration import migrate
 from portico.store.postgres import PostgresCrosswalk
 from portico.store.postgres_emergency import PostgresEmergencyAccesses
+from portico.store.postgres_switches import PostgresSwitches
+from portico.store.switchboard import Switchboard
+from portico.store.watching import PostgresWatching
 from portico.tenants import SourceConfig, TenantConfig, load_tenants
 from resolvers.commands import CommandStores
 from resolvers.ledger import note_call
@@ -117,6 +121,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         trail = _trail(database, settings)
         stack.push_async_callback(trail.aclose)
         crosswalk = PostgresCrosswalk(database, CrosswalkConfig())
+        switches = Switchboard(PostgresSwitches(database))
         channels = {name: channels_of(tenant, settings, metrics) for name, tenant in tenants.items()}
         for of_tenant in channels.values():
             for channel in of_tenant:
@@ -129,6 +134,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
             Parts(
                 channels={name: _served(of_tenant) for name, of_tenant in channels.items()},
                 crosswalk=crosswalk,
+                switches=switches,
                 decisions=decisions,
                 guard=Guard(decisions, schema.tags, mask_secret=secret),
                 seal=Seal(secret),
@@ -146,8 +152,10 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         )
         alerting = asyncio.create_task(_dispatcher(database, tenants).run())
         stack.callback(alerting.cancel)
+        watching = asyncio.create_task(_watcher(database, tenants, Seal(secret)).run())
+        stack.callback(watching.cancel)
         ages = {name: tenant.ages for name, tenant in tenants.items()}
-        linker = Linker(channels, crosswalk, LinkingConfig(ages=ages))
+        linker = Linker(channels, crosswalk, switches, LinkingConfig(ages=ages))
         linked = asyncio.Event()
         linking = asyncio.create_task(_keep_linking(linker, tenants, settings.link_interval_seconds, linked))
         stack.callback(linking.cancel)
@@ -298,6 +306,20 @@ def _dispatcher(database: Database, tenants: Mapping[Tenant, TenantConfig]) -> D
         Webhook(),
         on_attempt=_note_attempt,
         on_fault=lambda error: _log.error("alerts_failed", exc_info=error),
+    )
+
+
+def _watcher(database: Database, tenants: Mapping[Tenant, TenantConfig], seal: Seal) -> Watcher:
+    """What has alerts written of what the audit chains show."""
+
+    def name(tenant: Tenant, patient: PatientId) -> str:
+        return seal.seal(("id", tenant), (RecordType.PATIENT, PORTICO, patient))
+
+    return Watcher(
+        PostgresWatching(database),
+        {name: tenant.volume for name, tenant in tenants.items()},
+        name,
+        on_fault=lambda error: _log.error("watching_failed", exc_info=error),
     )
 
 

@@ -18,6 +18,9 @@ at midnight of the zone: `UTC`, 18 and 12 unless they are given.
 `alerts` names the webhook that hears of broken glass: its address, the file of the key (at least 32 bytes) with which
 alerts are signed, and as `allowed_networks` the private networks in which it may be.
 
+`watch` says how many `patients` one subject may be told about within so many `minutes` before that alerts, and how long
+they are slowed then: for `brake_minutes`, to one request in `pace_seconds`; 300 in 10 minutes, 10 and 60 unless given.
+
 `kind` and `requests_per_second` (the vendor's rate limit, this process's share of it) are the same for every source,
 and so is `keep_seconds = { Practitioner = 60 }`: for how long records of which types are kept in the process after they
 were fetched. Nothing is kept unless it stands here; what a caller may see of a kept record is decided each time.
@@ -46,13 +49,16 @@ from portico.records.ages import Ages
 from portico.records.references import RecordType, SourceName, Tenant
 from portico.secret_files import read_key, read_secret
 from portico.settings import SettingsRefused
+from portico.store.watching import Volume
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _SECRET: Final = re.compile(r"(.*_)?(secret|password|key|passphrase)")
 _FILE: Final = "_file"
+_KEYS: Final = ("name", "sources", "time_zone", "majority_age", "adolescence_age", "alerts", "watch")
 _AGE_LIMIT: Final = 30
 KEEP_LIMIT_SECONDS: Final = 300
 """The longest that a record may be kept: what changes at its source, a label too, counts only afterwards."""
+_COUNT_LIMIT: Final = 1_000_000
 
 Option = str | int | float | bool | SecretStr
 Config = TypeVar("Config")
@@ -103,6 +109,8 @@ class TenantConfig:
     """When its patients come of age."""
     alerts: Receiver | None = None
     """Where alerts go; None: nowhere yet, and they wait."""
+    volume: Volume = field(default_factory=Volume)
+    """About how many patients a subject may be told before that alerts, and slows them."""
 
 
 def load_tenants(path: Path, *, demo: bool) -> Mapping[Tenant, TenantConfig]:
@@ -130,12 +138,13 @@ def load_tenants(path: Path, *, demo: bool) -> Mapping[Tenant, TenantConfig]:
 def _tenant(name: str, table: Mapping[str, object], *, folder: Path, demo: bool) -> TenantConfig:
     place = f"tenants.{name}"
     _refuse_name(place, name)
-    _refuse_unknown(place, table, {"name", "sources", "time_zone", "majority_age", "adolescence_age", "alerts"})
+    _refuse_unknown(place, table, _KEYS)
     sources = _table(table, "sources", place)
     return TenantConfig(
         name=Tenant(name),
         title=_text(table, "name", place),
         ages=_ages(place, table),
+        volume=_volume(f"{place}.watch", table.get("watch", {})),
         alerts=_alerts(f"{place}.alerts", table["alerts"], folder=folder, demo=demo) if "alerts" in table else None,
         sources=MappingProxyType(
             {
@@ -164,6 +173,26 @@ def _alerts(place: str, table: object, *, folder: Path, demo: bool) -> Receiver:
         return Receiver(url=_text(table, "url", place), key=key, allowed_networks=allowed)
     except ValueError as error:
         raise SettingsRefused(f"{place}.url: {error}") from None
+
+
+def _volume(place: str, table: object) -> Volume:
+    if not isinstance(table, dict):
+        raise SettingsRefused(f"{place}: must be a table")
+    _refuse_unknown(place, table, {"patients", "minutes", "brake_minutes", "pace_seconds"})
+    usual = Volume()
+    return Volume(
+        patients=_count(place, table, "patients", usual.patients),
+        window_seconds=60.0 * _count(place, table, "minutes", round(usual.window_seconds / 60)),
+        brake_seconds=60.0 * _count(place, table, "brake_minutes", round(usual.brake_seconds / 60), least=0),
+        pace_seconds=float(_count(place, table, "pace_seconds", round(usual.pace_seconds))),
+    )
+
+
+def _count(place: str, table: Mapping[str, object], key: str, usual: int, *, least: int = 1) -> int:
+    number = table.get(key, usual)
+    if not isinstance(number, int) or isinstance(number, bool) or not least <= number <= _COUNT_LIMIT:
+        raise SettingsRefused(f"{place}.{key}: must be a whole number from {least} to {_COUNT_LIMIT}")
+    return number
 
 
 def _network(text: object) -> Network:

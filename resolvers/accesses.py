@@ -56,7 +56,7 @@ async def accesses(session: Session, name: str, arguments: ListArguments) -> Con
     if id_ is None or id_.type is not RecordType.PATIENT:
         return EMPTY
     patient = PatientId(id_.value)
-    if patient not in await session.standings_of([patient]):
+    if patient not in await session.shown(RecordType.ACCESS, [patient]):
         return EMPTY
     page = (await _pages(session, {patient: _Look(cursors, before)}, arguments))[patient]
     if isinstance(page, CallerError):

@@ -12,6 +12,7 @@ import orjson
 
 from portico.access.commands import Limits
 from portico.access.guard import Released
+from portico.access.rulings import SWITCHED_OFF
 from portico.records.errors import BadArgument, CommandRefused
 from portico.records.references import PORTICO, PatientId, RecordId, RecordType
 from portico.records.search import Condition, Op, Search
@@ -148,6 +149,8 @@ async def _refuse_exhausted(command: Command, limits: Limits) -> None:
 async def _patient_at_the_ehr(command: Command, emergency: Emergency) -> PatientId | None:
     """The one patient with this number and this birth date; None where it is nobody, or nobody who is linked."""
     session = command.session
+    if session.caller.switched_off.intersection(("Patient.mrn", "Patient.birthDate")):
+        raise CommandRefused(SWITCHED_OFF)
     search = Search(
         type=RecordType.PATIENT,
         where=(

@@ -25,6 +25,8 @@ class Ledger:
     patients: set[PatientId] = field(default_factory=set)
     labels: set[str] = field(default_factory=set)
     """The sensitivity labels of what is told about them."""
+    attempts: set[PatientId] = field(default_factory=set)
+    """Watched patients who were asked for by name and may not be seen. Nothing was told about them."""
     masked: set[str] = field(default_factory=set)
     withheld: set[str] = field(default_factory=set)
     sources: dict[SourceName, SourceUse] = field(default_factory=dict)

@@ -23,11 +23,13 @@ from uuid import uuid4
 from portico.records.ages import Ages
 from portico.records.consent import Consent
 from portico.records.context import CallContext
-from portico.records.errors import SourceError, SourceInvalid
+from portico.records.errors import SourceError, SourceInvalid, SourceSwitchedOff, SwitchedOff
 from portico.records.people import Person, Relation, SensitiveVisit
 from portico.records.references import PatientId, SourceName, Tenant
+from portico.records.switches import NOTHING_OFF
 from portico.store.crosswalk import Crosswalk, Link, LinkPlan, PersonFacts, Rule, Unlinked
 from portico.store.parties import is_storable
+from resolvers.ports import Switchboard
 from resolvers.register import Entry, Register
 from resolvers.resemblance import Profile
 
@@ -81,10 +83,15 @@ class Linker:
     """Reads who everyone is from a tenant's sources, and writes the crosswalk."""
 
     def __init__(
-        self, channels: Mapping[Tenant, Collection[Scanned]], crosswalk: Crosswalk, config: LinkingConfig
+        self,
+        channels: Mapping[Tenant, Collection[Scanned]],
+        crosswalk: Crosswalk,
+        switches: Switchboard,
+        config: LinkingConfig,
     ) -> None:
         self._channels = channels
         self._crosswalk = crosswalk
+        self._switches = switches
         self._config = config
         self._consents_under_way: defaultdict[Tenant, asyncio.Lock] = defaultdict(asyncio.Lock)
         """An older reading of a source's consents must not be written after a newer one."""
@@ -92,16 +99,18 @@ class Linker:
     async def run(self, tenant: Tenant) -> Linking:
         """Link everyone anew, at once for all readers.
 
-        A source that fails keeps its links and relations as they were. Raises the identity source's `SourceError`
-        where that one fails, and `StoreUnavailable`; either way nothing was changed. Cost: a scan of every source.
+        A source that fails or is switched off keeps its links and relations as they were. Raises the identity source's
+        `SourceError` where it is that one, `SwitchedOff` where the tenant is, and `StoreUnavailable`; either way
+        nothing was changed. Cost: a scan of every source.
         """
-        channels = self._channels[tenant]
         call = self._call(tenant)
+        channels, off = await self._switched_on(tenant)
         scans, failed = await _answers(channels, partial(_scan, call=call))
         async with self._consents_under_way[tenant]:
+            channels, off_meanwhile = await self._switched_on(tenant)
             heard = [channel for channel in channels if channel.source in scans]
             consents, unheard = await _answers(heard, partial(_consents, call=call))
-            failed |= unheard
+            failed |= off | off_meanwhile | unheard
             if self._config.identity_source in failed:
                 raise failed[self._config.identity_source]
             plan = await self._write(tenant, {source: scans[source] for source in consents}, consents)
@@ -110,13 +119,25 @@ class Linker:
     async def refresh_consents(self, tenant: Tenant) -> None:
         """Take over what the identity source knows of consents now, and nothing else of it.
 
-        Raises its `SourceError`, and `StoreUnavailable`; then what was known stays. Cost: one scan of its consents.
+        Raises its `SourceError`, `SwitchedOff` and `StoreUnavailable`; then what was known stays. Cost: one scan of
+        its consents.
         """
-        identity = [channel for channel in self._channels[tenant] if channel.source == self._config.identity_source]
         async with self._consents_under_way[tenant]:
-            for channel in identity:
+            channels, _ = await self._switched_on(tenant)
+            for channel in (one for one in channels if one.source == self._config.identity_source):
                 consents = await _consents(channel, self._call(tenant))
                 await self._crosswalk.replace_consents(tenant, {channel.source: consents})
+
+    async def _switched_on(self, tenant: Tenant) -> tuple[Sequence[Scanned], dict[SourceName, SourceError]]:
+        """The sources that may be asked now, and the others; raises where nothing can be done without those."""
+        off = (await self._switches.read()).get(tenant, NOTHING_OFF)
+        if off.tenant:
+            raise SwitchedOff
+        if self._config.identity_source in off.sources:
+            raise SourceSwitchedOff(self._config.identity_source)
+        channels = self._channels[tenant]
+        others = {one.source: SourceSwitchedOff(one.source) for one in channels if one.source in off.sources}
+        return [one for one in channels if one.source not in others], dict[SourceName, SourceError](others)
 
     async def _write(
         self, tenant: Tenant, scans: Mapping[SourceName, _Scan], consents: Mapping[SourceName, Collection[Consent]]

@@ -34,14 +34,12 @@ async def _patients(
 ) -> dict[RecordId, Released | SourceError | None]:
     """Patients by canonical id; a source is asked only for those of whom anything may be seen."""
     source = session.channel(type_).source
-    standings = await session.standings_of([PatientId(id_.value) for id_ in ids])
-    classes = {patient: standing.facts.about(type_.value) for patient, standing in standings.items()}
-    visible = await session.guard.admits(session.caller, set(classes.values()), session.tally)
+    shown = await session.shown(type_, [PatientId(id_.value) for id_ in ids])
     keys = {
         key: RecordId(type_, id_.source, id_.value)
         for id_ in ids
-        if classes.get(PatientId(id_.value)) in visible
-        for key in standings[PatientId(id_.value)].sources.get(source, ())[:1]
+        if PatientId(id_.value) in shown
+        for key in shown[PatientId(id_.value)].sources.get(source, ())[:1]
     }
     return await _found(session, type_, keys)
 
@@ -59,5 +57,11 @@ async def _found(
 ) -> dict[RecordId, Released | SourceError | None]:
     records = await session.find(type_, By.ID, list(keys)) if keys else {}
     single = {key: matches[0] for key, matches in records.items() if len(matches) == 1}
-    released = await session.release(await session.cases(list(single.values())))
+    cases = await session.cases(list(single.values()))
+    released = await session.release(cases)
+    await session.note_attempts(
+        case.patient
+        for case, release in zip(cases, released, strict=True)
+        if release is None and case.patient is not None
+    )
     return {keys[key]: release for key, release in zip(single, released, strict=True)}

@@ -8,7 +8,7 @@ from time import monotonic
 
 from portico.access.decisions import NOBODY
 from portico.access.guard import Case, Released
-from portico.records.errors import SourceError, SourceTimeout
+from portico.records.errors import SourceError, SourceSwitchedOff, SourceTimeout
 from portico.records.references import PORTICO, RecordId, RecordType
 from portico.records.types import Source, SourceStatus, Viewer
 from portico.records.values import Provenance
@@ -47,6 +47,8 @@ async def _ask(session: Session, channel: Channel) -> Source:
     try:
         await channel.ping(session.call(RecordType.SOURCE))
         status = SourceStatus.UP
+    except SourceSwitchedOff:
+        status = SourceStatus.OFF
     except SourceTimeout:
         status = SourceStatus.SLOW
     except SourceError:

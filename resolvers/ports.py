@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from portico.access.decisions import Facts
 from portico.access.principal import Principal
 from portico.records.context import CallContext
-from portico.records.references import By, PatientId, RecordType, SourceName
+from portico.records.references import By, PatientId, RecordType, SourceName, Tenant
 from portico.records.search import Page, Search
+from portico.records.switches import Off
 from portico.records.types import Record
 
 
@@ -55,6 +56,16 @@ class Crosswalk(Protocol):
         self, principal: Principal, relationships: Collection[str], *, at: datetime, limit: int
     ) -> Sequence[Standing]:
         """The patients to whom the caller stands in one of the relationships, by patient id."""
+
+
+class Switchboard(Protocol):
+    """What operators have switched off; see `portico.store.switchboard.Switchboard`."""
+
+    def read(self) -> Awaitable[Mapping[Tenant, Off]]:
+        """What is off for each tenant, from a read that begins after this call. Raises `StoreUnavailable`."""
+
+    async def admit(self, tenant: Tenant, subject: str) -> float:
+        """Admit one request of a slowed subject: 0, or how many seconds are to be waited until then."""
 
 
 class Channel(Protocol):

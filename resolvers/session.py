@@ -219,7 +219,11 @@ class Session:
         async with self._foresight:
             new = set(facts) - self._foreseen
             self._foreseen |= new
-            classes = {known.about(type_.value) for type_ in self.wanted for known in new}.union(also)
+            types = {
+                RecordType.PATIENT,
+                *self.wanted,
+            }  # whether a patient shows is asked of whoever is named, see below
+            classes = {known.about(type_.value) for type_ in types for known in new}.union(also)
             if classes:
                 await self.decisions.classes(self.caller, classes, self.tally)
 
@@ -232,6 +236,26 @@ class Session:
             # The same question for a patient who is none, so that the number of questions does not tell the two apart.
             await self.foresee([NOBODY, *(standing.facts for standing in answer.values())])
         return {patient: self._by_patient[patient] for patient in patients if patient in self._by_patient}
+
+    async def shown(self, type_: RecordType, patients: Collection[PatientId]) -> dict[PatientId, Standing]:
+        """Those of these patients, who were asked for by name, of whom records of a type may be seen.
+
+        The others are nobody to the caller; of them, those who are watched are noted for the audit trail.
+        """
+        standings = await self.standings_of(patients)
+        classes = {patient: standing.facts.about(type_.value) for patient, standing in standings.items()}
+        visible = await self.guard.admits(self.caller, set(classes.values()), self.tally)
+        await self.note_attempts(patient for patient, class_ in classes.items() if class_ not in visible)
+        return {patient: standings[patient] for patient, class_ in classes.items() if class_ in visible}
+
+    async def note_attempts(self, patients: Iterable[PatientId]) -> None:
+        """Note those of these patients, asked for by name in vain, who are watched and no patients to the caller.
+
+        Costs nothing that the caller could measure: it was decided with everything else about them.
+        """
+        classes = {patient: self.facts_of(patient).about(RecordType.PATIENT.value) for patient in patients}
+        watched = await self.guard.watched(self.caller, set(classes.values()), self.tally)
+        self.ledger.attempts.update(patient for patient, class_ in classes.items() if class_ in watched)
 
     async def related(self, relationships: Collection[str]) -> Sequence[Standing]:
         """Everyone to whom the caller stands in one of the relationships, or the first `STANDINGS_LIMIT` + 1."""

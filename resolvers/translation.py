@@ -36,15 +36,8 @@ async def _source_patients(session: Session, type_: RecordType, names: Sequence[
     """The source's ids of patients of whom such records may be seen; nobody is looked for in vain."""
     source = session.channel(type_).source
     patients = [PatientId(value) for value in _values(session, RecordType.PATIENT, names)]
-    standings = await session.standings_of(patients)
-    classes = {patient: one.facts.about(type_.value) for patient, one in standings.items()}
-    visible = await session.guard.admits(session.caller, set(classes.values()), session.tally)
-    return [
-        id_
-        for patient, standing in standings.items()
-        if classes[patient] in visible
-        for id_ in standing.sources.get(source, ())
-    ]
+    shown = await session.shown(type_, patients)
+    return [id_ for standing in shown.values() for id_ in standing.sources.get(source, ())]
 
 
 async def _npis(session: Session, names: Sequence[str]) -> list[str]:

@@ -39,6 +39,8 @@ from portico.records.search import Page, Search
 from portico.records.types import Record
 from portico.store.memory import MemoryCrosswalk
 from portico.store.memory_emergency import MemoryAlerts, MemoryEmergencyAccesses
+from portico.store.memory_switches import MemorySwitches
+from portico.store.switchboard import Switchboard
 from resolvers.commands import CommandStores
 from resolvers.ledger import note_call
 from resolvers.linking import Linker, LinkingConfig
@@ -214,6 +216,7 @@ class MemoryHouse:
     personas: Mapping[str, Persona]
     emergency: MemoryEmergencyAccesses[AuditEntry]
     alerts: MemoryAlerts
+    switches: MemorySwitches[AuditEntry]
     faults: list[BaseException] = field(default_factory=list)
     ways: list[Way] = field(default_factory=list)
     """How each operation was executed."""
@@ -310,7 +313,9 @@ async def memory_house(
     crosswalk.emergencies = emergency.bonds
     try:
         decisions = Decisions(engine)
-        linker = Linker(channels, crosswalk, LinkingConfig())
+        switches = MemorySwitches(commit=trail.commit)
+        switchboard = Switchboard(switches)
+        linker = Linker(channels, crosswalk, switchboard, LinkingConfig())
         for tenant in channels:
             await linker.run(tenant)
         parts = Parts(
@@ -318,6 +323,7 @@ async def memory_house(
                 tenant: {type_: channel for channel in of for type_ in channel.keys} for tenant, of in channels.items()
             },
             crosswalk=crosswalk,
+            switches=switchboard,
             decisions=decisions,
             guard=Guard(decisions, schema.tags, mask_secret=SECRET),
             seal=seal,
@@ -343,6 +349,7 @@ async def memory_house(
             personas=personas(populations["riverbend"], populations["harbor"]),
             emergency=emergency,
             alerts=alerts,
+            switches=switches,
             faults=faults,
             ways=ways,
         )
@@ -423,6 +430,8 @@ def whole_again(request: pytest.FixtureRequest) -> Iterator[None]:
     running.engine.gate.set()
     running.engine.gated = frozenset(Rule)
     running.crosswalk.failure, running.trail.available = None, True
+    running.switches.available = True
+    running.switches._turned.clear()
     running.trail.gate.set()
     running.trail.reached.clear()
     running.trail.entries.clear()

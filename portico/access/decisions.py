@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -89,6 +89,10 @@ class Ceiling:
     def covers(self, coordinate: Coordinate) -> bool:
         """Whether it is worth asking a source for it."""
         return coordinate.name in self.coordinates
+
+    def without(self, switched_off: frozenset[str]) -> Ceiling:
+        """The same, but for the coordinates that are off."""
+        return replace(self, coordinates=self.coordinates - switched_off) if switched_off else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +186,11 @@ class Decisions:
     async def classes(
         self, caller: Caller, classes: Collection[DecisionClass], tally: Tally
     ) -> dict[DecisionClass, Decision]:
-        """A decision for every class. At most one call, none when all of them are known."""
+        """A decision for every class. At most one call, none when all of them are known.
+
+        What is switched off for the caller is denied here, the one place where any decision comes from: so every
+        path, filter and order meets it alike, and what is remembered with a decision is never another's.
+        """
         asker, revision = _asker(caller), self._engine.revision
         decided: dict[DecisionClass, Decision] = {}
         unknown: list[DecisionClass] = []
@@ -204,18 +212,33 @@ class Decisions:
                 self._remember(("class", *asker, class_, verdict.revision), decision)
         for decision in decided.values():
             tally.cite(decision)
-        return decided
+        if not caller.switched_off:
+            return decided
+        return {class_: self._without(class_, decision, caller.switched_off) for class_, decision in decided.items()}
+
+    def _without(self, class_: DecisionClass, decision: Decision, switched_off: frozenset[str]) -> Decision:
+        """The decision but for what is off, the same one each time: the guard remembers what it comes to."""
+        known = self._recall(("without", class_.type, decision, switched_off))
+        if known is None:
+            known = decision.without(class_.type, switched_off)
+            self._remember(("without", class_.type, decision, switched_off), known)
+        return known  # type: ignore[no-any-return]  # the store holds what this method put there
 
     async def scope(self, caller: Caller, type_name: str, tally: Tally) -> Scope:
-        """The rows of a type that could be visible. An attribute that isn't declared is a denial, not a wider scope."""
+        """The rows of a type that could be visible. An attribute that isn't declared is a denial, not a wider scope.
+
+        Of a type whose id is switched off no row is.
+        """
         key = ("scope", *_asker(caller), type_name, self._engine.revision)
-        known = self._recall(key)
+        known: Scope | None = self._recall(key)
         if known is None:
             verdict = await self._ask(Rule.SCOPE, caller, {"type": type_name}, tally)
             known = _scope(verdict)
             self._remember(("scope", *_asker(caller), type_name, verdict.revision), known)
         tally.cite(known)
-        return known  # type: ignore[no-any-return]  # the store holds what this method put there
+        if f"{type_name}.id" in caller.switched_off:
+            return replace(known, everyone=False, relationships=frozenset())
+        return known
 
     async def command(self, caller: Caller, command: str, facts: Mapping[str, Any], tally: Tally) -> CommandDecision:
         """Whether the caller may run a command, and what that asks of them. Asked each time, never remembered."""

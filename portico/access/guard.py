@@ -119,6 +119,13 @@ class Guard:
         decisions = await self._decisions.classes(caller, classes, tally)
         return frozenset(class_ for class_, decision in decisions.items() if self._shows(class_.type, decision))
 
+    async def watched(
+        self, caller: Caller, classes: Collection[DecisionClass], tally: Tally
+    ) -> frozenset[DecisionClass]:
+        """The classes of which nothing is visible, and of which it is to be noted who asks for them by name."""
+        decisions = await self._decisions.classes(caller, classes, tally)
+        return frozenset(class_ for class_, decision in decisions.items() if decision.watched)
+
     async def release(
         self, caller: Caller, cases: Sequence[Case], wanted: frozenset[str], tally: Tally
     ) -> list[Released | None]:

@@ -63,3 +63,6 @@ class Caller:
     purpose: Purpose
     request_id: str
     deadline: float
+    switched_off: frozenset[str] = frozenset()
+    """The schema coordinates that were off for the tenant when the request came. What is decided for the caller leaves
+    them out."""

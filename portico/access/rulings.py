@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -33,6 +33,11 @@ class Ruling:
 
 ALLOW = Ruling(Effect.ALLOW)
 
+SWITCHED_OFF = "switched_off"
+"""The reason where an operator has switched a coordinate off, whatever the policies say of it."""
+
+_OFF = Ruling(Effect.DENY, reason=SWITCHED_OFF)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decision:
@@ -51,6 +56,8 @@ class Decision:
     """By tag and by coordinate; a coordinate's is asked for besides its tag's."""
     notices: Mapping[str, str] = field(default_factory=dict)
     """Texts to be said to whoever is given anything, by code."""
+    watched: bool = False
+    """Nothing shows, and that somebody asked for it by name is to be noted."""
 
     def ruling(self, coordinate: Coordinate) -> Ruling:
         """The effect on a coordinate: its override, else its tag's effect; of a refused tag nothing is released.
@@ -71,6 +78,16 @@ class Decision:
             return ruling
         asked = [one for one in (self.step_up.get(tag), self.step_up.get(coordinate.name)) if one]
         return replace(ruling, step_up=StepUp.all_of(asked)) if asked else ruling
+
+    def without(self, type_name: str, switched_off: Collection[str]) -> Decision:
+        """The same about a class of this type, but for the coordinates that are off.
+
+        A record whose id is off can't be named: nothing of it is visible.
+        """
+        if f"{type_name}.id" in switched_off:
+            return replace(self, visible=False)
+        own = (name for name in switched_off if name.startswith(f"{type_name}."))
+        return replace(self, overrides={**self.overrides, **dict.fromkeys(own, _OFF)})
 
     def _of_tag(self, tag: str) -> Ruling:
         if tag in self.deny:
@@ -93,7 +110,8 @@ class Decision:
 def decision_of(answer: Mapping[str, Any], verdict: Verdict) -> Decision:
     """The decision behind a class's answer; a mask or an effect that nobody knows is a denial."""
     if answer["visible"] is not True:
-        return Decision(visible=False, decision_id=verdict.decision_id, revision=verdict.revision)
+        watched = answer.get("watch") is True
+        return Decision(visible=False, decision_id=verdict.decision_id, revision=verdict.revision, watched=watched)
     masks: dict[str, Mask] = {}
     denials: dict[str, str] = dict(answer["deny"])
     for tag, name in answer["mask"].items():

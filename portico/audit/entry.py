@@ -17,7 +17,7 @@ ENCODING: Final = "portico.audit.1"
 """Names the encoding of an entry about an answer; a row of another encoding names another."""
 
 LATER_ENCODING: Final = "portico.audit.2"
-"""Names the encoding of an entry with more: the same, and what it has of the fields of a command and of labels."""
+"""Names the encoding of an entry with more: the same, and what it has of a command's fields, labels and attempts."""
 
 
 class Outcome(StrEnum):
@@ -83,18 +83,20 @@ class AuditEntry:
     at: datetime
     """When the answer was made, or the command was given; aware."""
     command: str | None = None
-    """The command, `breakTheGlass`; None where the entry is about no command."""
+    """The command, `breakTheGlass`, or an operator's, `switchOff`; None where the entry is about no command."""
     refusal: str | None = None
     """Why the command was refused: a reason code, or the code of the error."""
     target: str | None = None
-    """The id of what the command made or changed: an emergency access, a consent."""
+    """The id of what the command made or changed: an emergency access, a consent; or what it switched, `source ehr`."""
     labels: frozenset[str] = frozenset()
     """The sensitivity labels of what is told about the patients. They keep this entry from whom they keep that."""
+    attempts: frozenset[PatientId] = frozenset()
+    """Canonical ids of watched patients who were asked for by name and may not be seen. Nothing was told about them."""
 
     def __post_init__(self) -> None:
         if self.at.tzinfo is None or not self.tenant:
             raise AuditUnavailable
-        if not all(map(is_patient_id, self.patients)):
+        if not all(map(is_patient_id, self.patients | self.attempts)):
             raise AuditUnavailable
         texts = "".join(_texts(self))
         if "\x00" in texts or not _is_unicode(texts):
@@ -105,8 +107,8 @@ class AuditEntry:
 
         One object with every field of the entry by its name, and `encoding`: sets are arrays of strings in the order
         of their code points, `at` is `2026-01-31T08:30:00.000000Z`, a missing operation name is null. Of the fields of
-        a command and the labels, those that hold nothing are left out, and an entry without any of them has the first
-        encoding: what was recorded before there were such has the same bytes for good.
+        a command, the labels and the attempts, those that hold nothing are left out, and an entry without any of them
+        has the first encoding: what was recorded before there were such has the same bytes for good.
         """
         later = [name for name in _LATER if getattr(self, name) not in (None, frozenset())]
         content: dict[str, object] = {"encoding": LATER_ENCODING if later else ENCODING}
@@ -121,7 +123,7 @@ class AuditEntry:
         return sha256(self.encode()).digest()
 
 
-_LATER: Final = ("command", "refusal", "target", "labels")
+_LATER: Final = ("command", "refusal", "target", "labels", "attempts")
 _NAMES: Final = tuple(field.name for field in fields(AuditEntry))
 _FROM_THE_FIRST: Final = tuple(name for name in _NAMES if name not in _LATER)
 

@@ -242,6 +242,7 @@ def _entry(row: asyncpg.Record) -> AuditEntry:
         decision_ids=_set(row["decision_ids"]),
         outcome=Outcome(row["outcome"]),
         labels=_set(row["labels"] or []),
+        attempts=frozenset(map(PatientId, _set(row["attempts"] or []))),
         at=row["at"],
         command=row["command"],
         refusal=row["refusal"],

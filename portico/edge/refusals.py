@@ -8,7 +8,14 @@ import orjson
 from starlette.responses import Response
 
 from portico.edge.media import MediaType
-from portico.records.errors import CallerError, MethodRefused, Overloaded, RequestTooSlow, Unauthenticated
+from portico.records.errors import (
+    CallerError,
+    MethodRefused,
+    Overloaded,
+    RequestTooSlow,
+    SlowDown,
+    Unauthenticated,
+)
 
 _OK: Final = 200
 
@@ -27,7 +34,7 @@ def refusal(error: CallerError, *, media_type: MediaType, request_id: str) -> Re
         return Response(
             _UNAUTHENTICATED, error.status, {"WWW-Authenticate": "Bearer"}, media_type=MediaType.JSON.content_type
         )
-    told = {"message": error.message, "extensions": {"code": error.code, "requestId": request_id}}
+    told = {"message": error.message, "extensions": {"code": error.code, "requestId": request_id, **error.details}}
     body = {"errors": [told], "data": None} if error.status == _OK else {"errors": [told]}
     return Response(orjson.dumps(body), error.status, _headers(error), media_type=media_type.content_type)
 
@@ -44,6 +51,8 @@ def _headers(error: CallerError) -> dict[str, str]:
             return {"Allow": "POST"}
         case Overloaded():
             return {"Retry-After": "1"}
+        case SlowDown(retry_after_seconds=seconds):
+            return {"Retry-After": str(seconds)}
         case RequestTooSlow():
             return {"Connection": "close"}
         case _:

@@ -11,6 +11,7 @@
     │   ├── RequestTooSlow     408  the body did not arrive in time
     │   ├── RequestTooLarge    413  over a byte limit
     │   ├── UnsupportedMedia   415  not application/json
+    │   ├── SlowDown           429  the subject was told about very many patients and is slowed for a while
     │   ├── Overloaded         503  too many requests are being answered already
     │   ├── DeadlineExceeded   504  no answer within the request's deadline
     │   ├── BadArgument        200  an argument's value is out of range or malformed
@@ -20,11 +21,13 @@
     │   ├── PolicyUnavailable  200  the policy engine gave no usable answer; nothing is released
     │   ├── AuditUnavailable   200  what would be released can't be recorded; nothing is released
     │   ├── StoreUnavailable   200  Portico's own database can't say who is who; nothing is released
+    │   ├── SwitchedOff        200  the tenant, the subject or the client is switched off; nothing is released
     │   └── SourceError        200  a source system failed; it costs its own fields only
     │       ├── SourceUnavailable   down, refusing or throttling beyond the deadline
     │       ├── SourceTimeout       no answer within its deadline
     │       ├── SourceInvalid       an answer that breaks its contract, or is about someone else
-    │       └── EgressRefused       not asked: it may not be told what it would be asked by
+    │       ├── EgressRefused       not asked: it may not be told what it would be asked by
+    │       └── SourceSwitchedOff   not asked: an operator has switched it off
     └── Fault                  a bug or a broken set-up; callers see INTERNAL and the request id
         └── UnsupportedPredicate   a connector was asked to filter by what it can't
 
@@ -34,6 +37,7 @@ an argument or a token.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -122,6 +126,23 @@ class UnsupportedMedia(CallerError):
     status = 415
 
 
+class SlowDown(CallerError):
+    """You were told about very many patients in a short time. For a while, ask once in so many seconds."""
+
+    code = "SLOW_DOWN"
+    status = 429
+
+    def __init__(self, retry_after_seconds: float) -> None:
+        """How long until the next request is admitted."""
+        super().__init__()
+        self.retry_after_seconds = max(1, math.ceil(retry_after_seconds))
+
+    @property
+    def details(self) -> Mapping[str, object]:
+        """The seconds, as in `Retry-After`."""
+        return {"retryAfterSeconds": self.retry_after_seconds}
+
+
 class Overloaded(CallerError):
     """The server is busy; try again shortly."""
 
@@ -205,6 +226,13 @@ class StoreUnavailable(CallerError):
     status = 200
 
 
+class SwitchedOff(CallerError):
+    """This was switched off, so nothing is released until an operator switches it on again."""
+
+    code = "SWITCHED_OFF"
+    status = 200
+
+
 class SourceError(CallerError):
     """A source system failed."""
 
@@ -241,6 +269,12 @@ class EgressRefused(SourceError):
         """`reason` is the policies' code for why; it is shown."""
         super().__init__(source, f"The source system may not be told what it takes to ask it ({reason}).")
         self.reason = reason
+
+
+class SourceSwitchedOff(SourceError):
+    """The source system was switched off; it is not asked until an operator switches it on again."""
+
+    code = "SOURCE_SWITCHED_OFF"
 
 
 class Fault(PorticoError):

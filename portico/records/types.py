@@ -334,6 +334,7 @@ class SourceStatus(StrEnum):
     UP = "up"
     DOWN = "down"
     SLOW = "slow"
+    OFF = "off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -153,6 +153,7 @@ async def riverbend(trail: PostgresTrail) -> ChainReport:
         "policy_revision = 'rev-2'",
         "decision_ids = '{}'",
         "labels = '{SUD}'",
+        "attempts = '{0a0a0a0a-0000-4000-8000-00000000000a}'",
         "outcome = 'released'",
         "outcome = 'never heard of'",
         "at = at + interval '1 microsecond'",

@@ -84,6 +84,18 @@ def test_the_encoding_says_all_and_can_be_made_again_from_what_it_says(entry: Au
     assert again.encode() == entry.encode()
 
 
+@given(entry=ENTRIES, attempts=st.frozensets(st.uuids().map(lambda id_: PatientId(str(id_))), min_size=1, max_size=3))
+@settings(deadline=None, max_examples=50)
+def test_attempts_are_said_in_order_and_change_nothing_else_of_an_encoding(
+    entry: AuditEntry, attempts: frozenset[PatientId]
+) -> None:
+    content = json.loads(replace(entry, attempts=attempts).encode())
+
+    assert content.pop("attempts") == sorted(attempts)
+    assert content | {"encoding": "portico.audit.1"} == json.loads(entry.encode())
+    assert replace(entry, attempts=attempts, labels=frozenset()).encode() != entry.encode()
+
+
 @given(rows=CHAINS)
 @settings(deadline=None, max_examples=50)
 def test_an_untouched_chain_is_sound(rows: list[StoredRow]) -> None:

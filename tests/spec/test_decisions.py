@@ -12,7 +12,7 @@ title. What a patient said is written `permit: everything` or `deny: [CLINICAL]`
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,7 @@ DATA = ROOT / "policies/portico"
 CONSENT: Any = parse_yaml((DATA / "consent/data.yaml").read_text())
 VOCABULARY: Any = parse_yaml((DATA / "vocabulary/data.yaml").read_text())
 MATRIX: Any = parse_yaml((DATA / "matrix/data.yaml").read_text())
+WATCHED = {*parse_yaml((DATA / "watch/data.yaml").read_text())["labels"]}  # type: ignore[index]  # a table
 KINDS = {"permit": "permit", "deny": "deny", "opt in": "opt_in"}
 
 
@@ -74,7 +75,7 @@ def _provision(said: Mapping[str, Any]) -> dict[str, Any]:
 
 def _expected(table: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
     if "hidden" in record:
-        return _hidden(record["hidden"])
+        return _hidden(record["hidden"], record.get("labels", ()))
     if "same as" in record:
         (other,) = [one for one in table["records"] if one["title"] == record["same as"]]
         assert other["type"] == record["type"]
@@ -99,8 +100,9 @@ def _shown(record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _hidden(reason: str) -> dict[str, Any]:
-    return {"visible": False, "allow": [], "mask": {}, "deny": {}, "overrides": {}, "reason": reason}
+def _hidden(reason: str, labels: Collection[str] = ()) -> dict[str, Any]:
+    noted = {"watch": True} if WATCHED & {*labels} else {}
+    return {"visible": False, "allow": [], "mask": {}, "deny": {}, "overrides": {}, "reason": reason, **noted}
 
 
 def _effect(said: str) -> dict[str, str]:
@@ -171,7 +173,7 @@ async def test_what_a_record_shows_stays_hidden_when_one_fact_is_different(
 
     async def reason(who: dict[str, Any], purpose: str, about: dict[str, Any]) -> str:
         answer = await _answer(engine, who, purpose, about)
-        assert answer == _hidden(answer["reason"])
+        assert answer == _hidden(answer["reason"], about["labels"])
         return str(answer["reason"])
 
     same = _facts(record)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from portico.records.ages import Ages
 from portico.records.references import RecordType, Tenant
 from portico.secret_files import read_key, read_secret
 from portico.settings import SettingsRefused
+from portico.store.watching import Volume
 from portico.tenants import SourceConfig, load_tenants
 
 GOOD = """
@@ -302,3 +304,29 @@ def test_a_receiver_that_cannot_be_used_is_refused(tmp_path: Path, table: str, r
         load_tenants(path, demo=False)
     assert reason in str(refused.value)
     assert "u:secret" not in str(refused.value)
+
+
+def test_a_tenant_says_how_much_is_too_much(write: Write) -> None:
+    watch = "[tenants.riverbend.watch]\npatients = 50\nminutes = 5\nbrake_minutes = 0\npace_seconds = 30\n"
+    tenants = load_tenants(write(GOOD + watch), demo=False)
+
+    assert tenants[Tenant("harbor")].volume == Volume()
+    assert tenants[Tenant("riverbend")].volume == Volume(
+        patients=50, window_seconds=300, brake_seconds=0, pace_seconds=30
+    )
+
+
+@pytest.mark.parametrize(
+    ("watch", "complaint"),
+    [
+        ("watch = 1", "watch: must be a table"),
+        ("watch = { patients = 0 }", "watch.patients: must be a whole number from 1"),
+        ("watch = { minutes = 1.5 }", "watch.minutes: must be a whole number"),
+        ("watch = { brake_minutes = -1 }", "watch.brake_minutes: must be a whole number from 0"),
+        ("watch = { pace_seconds = true }", "watch.pace_seconds: must be a whole number"),
+        ("watch = { patient = 9 }", "unknown patient; did you mean patients?"),
+    ],
+)
+def test_a_watch_that_cannot_be_kept_is_refused(write: Write, watch: str, complaint: str) -> None:
+    with pytest.raises(SettingsRefused, match=re.escape(complaint)):
+        load_tenants(write(GOOD + watch + "\n"), demo=False)

@@ -3,6 +3,7 @@ package portico.decision
 import data.portico.consent
 import data.portico.grants
 import data.portico.vocabulary
+import data.portico.watch
 
 # METADATA
 # title: Classes
@@ -16,7 +17,18 @@ import data.portico.vocabulary
 # custom:
 #   guideline: 45 CFR 164.502(b), 45 CFR 164.510(b)
 #   effective_on: 2026-01-01
-classes := {key: answer(class) | some key, class in input.classes}
+classes := {key: noted(class, answer(class)) | some key, class in input.classes}
+
+# METADATA
+# title: Noted
+# description: >-
+#   An answer, with a word for the audit trail where nothing shows of somebody whom others are curious about. The
+#   principal is told nothing of it.
+noted(class, said) := object.union(said, {"watch": true}) if {
+	not said.visible
+	some label in class.labels
+	label in watch.labels
+} else := said
 
 # METADATA
 # title: Answer

@@ -47,6 +47,26 @@ test_a_class_shows_what_its_grants_release if {
 	answer.notices == {}
 }
 
+test_who_is_hidden_and_watched_is_noted if {
+	answer_to({"labels": ["N", "VIP"]}) == object.union(hidden("label_not_cleared"), {"watch": true})
+	answer_to({"relationships": [], "labels": ["EMP"]}) == object.union(hidden("no_relationship"), {"watch": true})
+	answer_to({"labels": ["PSY"]}) == hidden("label_not_cleared")
+}
+
+test_who_is_watched_and_shows_is_not_noted if {
+	cleared := with_clinic_row({"allow": ["PUBLIC"], "labels": ["VIP"]})
+	answer := answer_with({"labels": ["VIP"]}, desk, cleared)
+	answer.visible
+	not answer.watch
+}
+
+test_who_is_watched_is_a_table if {
+	answer := answer_to({"labels": ["PSY"]}) with data.portico.watch.labels as ["PSY"]
+	answer.watch
+	calm := answer_to({"labels": ["VIP"]}) with data.portico.watch.labels as ["PSY"]
+	not calm.watch
+}
+
 test_every_class_is_answered if {
 	question := {
 		"principal": desk,

@@ -9,6 +9,7 @@ import data.portico.destinations
 import data.portico.grants
 import data.portico.matrix
 import data.portico.vocabulary
+import data.portico.watch
 
 # METADATA
 # title: Violations
@@ -21,6 +22,7 @@ import data.portico.vocabulary
 #   - data.portico.commands: schema.portico.commands
 #   - data.portico.destinations: schema.portico.destinations
 #   - data.portico.vocabulary: schema.portico.vocabulary
+#   - data.portico.watch: schema.portico.watch
 # custom:
 #   effective_on: 2025-01-01
 violations contains sprintf("%s: %s %s is not in the vocabulary", [row.at, kind, word]) if {
@@ -70,6 +72,11 @@ violations contains sprintf("command %s: %s is no role of the matrix", [name, ro
 	some name, command in commands
 	some role, _ in command.by
 	not matrix[role]
+}
+
+violations contains sprintf("watch: labels %s is not in the vocabulary", [label]) if {
+	some label in watch.labels
+	not vocabulary.labels[label]
 }
 
 violations contains sprintf("destination %s: tags %s is not in the vocabulary", [name, tag]) if {

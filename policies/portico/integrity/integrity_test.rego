@@ -105,6 +105,11 @@ test_an_unknown_tag_of_a_destination_is_found if {
 	violations == {"destination lab: tags GOSSIP is not in the vocabulary"}
 }
 
+test_an_unknown_label_to_be_watched_is_found if {
+	violations := integrity.violations with data.portico.watch.labels as ["VIP", "GOSSIP"]
+	violations == {"watch: labels GOSSIP is not in the vocabulary"}
+}
+
 test_an_agreement_that_ends_before_it_begins_is_found if {
 	lab := {"purposes": [], "tags": [], "baa": {"from": "2025-03-01", "until": "2025-02-28"}}
 	violations := integrity.violations with data.portico.destinations as {"lab": lab}

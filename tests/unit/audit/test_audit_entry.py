@@ -120,6 +120,7 @@ def test_every_field_counts_in_the_digest() -> None:
         changes[name] = "changed"
     for name in ("roles", "released", "masked", "withheld", "sources", "decision_ids", "labels"):
         changes[name] = frozenset({"changed"})
+    changes["attempts"] = frozenset({ADA})
 
     digests = {replace(ENTRY, **{name: value}).digest() for name, value in changes.items()}
     assert len(digests | {ENTRY.digest()}) == len(AuditEntry.__dataclass_fields__) + 1
@@ -169,3 +170,17 @@ def test_labels_are_encoded_where_there_are_some_and_change_no_older_row() -> No
     assert (content["labels"], content["encoding"]) == (["PSY", "SUD"], "portico.audit.2")
     assert "labels" not in json.loads(ENTRY.encode())
     assert labelled.digest() != ENTRY.digest()
+
+
+def test_attempts_are_encoded_where_there_are_some_and_change_no_older_row() -> None:
+    tried = replace(ENTRY, attempts=frozenset({BEN, ADA}))
+    content = json.loads(tried.encode())
+
+    assert (content["attempts"], content["encoding"]) == ([ADA, BEN], "portico.audit.2")
+    assert "attempts" not in json.loads(ENTRY.encode())
+    assert tried.digest() != ENTRY.digest()
+
+
+def test_an_attempt_at_somebody_without_a_canonical_id_is_refused() -> None:
+    with pytest.raises(AuditUnavailable):
+        replace(ENTRY, attempts=frozenset({PatientId("e-1")}))

@@ -121,6 +121,17 @@ async def test_many_patients_are_asked_about_at_once_each_from_their_own_place(f
     assert await filled.accesses(RIVERBEND, {PatientId("nonsense"): None}, limit=2) == {"nonsense": []}
 
 
+async def test_attempts_come_back_as_they_were_recorded_and_are_no_accesses(trail: AuditTrail) -> None:
+    await trail.commit(entry("tried", ADA, attempts=frozenset({BEN})))
+    tenant = entry("x").tenant
+
+    (row,) = await trail.seen(tenant, ADA)
+    assert row.entry.attempts == {BEN}
+    assert (await trail.accesses(tenant, {BEN: None}, limit=9))[BEN] == []
+    assert await trail.seen(tenant, BEN) == []
+    assert {report.flaw for report in await trail.verify()} == {None}
+
+
 async def test_labels_come_back_as_they_were_recorded(trail: AuditTrail) -> None:
     labelled = entry("labelled", ADA, labels=frozenset({"PSY", "SUD"}))
     await trail.commit(labelled)

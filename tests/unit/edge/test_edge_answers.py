@@ -12,7 +12,14 @@ import orjson
 import pytest
 
 from portico.edge.endpoint import Limits
-from portico.records.errors import AuditUnavailable, BadArgument, CallerError, PolicyUnavailable, SourceTimeout
+from portico.records.errors import (
+    AuditUnavailable,
+    BadArgument,
+    CallerError,
+    PolicyUnavailable,
+    SlowDown,
+    SourceTimeout,
+)
 
 CANARY = "Xaverine Quillfeather 1931-02-03"
 GRAPHQL = "application/graphql-response+json"
@@ -170,6 +177,16 @@ async def test_requests_beyond_the_limit_are_turned_away_at_once(edge: Any) -> N
     assert {code(response) for response in refused} == {"OVERLOADED"}
     assert {response.headers["retry-after"] for response in refused} == {"1"}
     assert after.status_code == 200
+
+
+async def test_whoever_is_slowed_is_told_when_to_come_again(edge: Any) -> None:
+    edge.echo.error = SlowDown(41.2)
+
+    response = await edge.post()
+
+    assert (response.status_code, code(response)) == (429, "SLOW_DOWN")
+    assert response.headers["retry-after"] == "42"
+    assert response.json()["errors"][0]["extensions"]["retryAfterSeconds"] == 42
 
 
 async def test_outcomes_and_refused_tokens_are_counted(edge: Any) -> None:

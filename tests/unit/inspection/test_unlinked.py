@@ -14,6 +14,8 @@ from portico.records.values import Identifier
 from portico.store.crosswalk import CrosswalkConfig
 from portico.store.database import Database
 from portico.store.postgres import PostgresCrosswalk
+from portico.store.postgres_switches import PostgresSwitches
+from portico.store.switchboard import Switchboard
 from resolvers.linking import Linker, LinkingConfig
 
 RIVERBEND = Tenant("riverbend")
@@ -39,7 +41,8 @@ async def channels(store: Database) -> Mapping[Tenant, Collection[MemoryConnecto
         people=[_person("billing", "SUB1", "Webb", "MRN-1"), _person("billing", "SUB2", "Quite-Different", "MRN-1")],
     )
     channels = {RIVERBEND: [ehr, billing]}
-    await Linker(channels, PostgresCrosswalk(store, CrosswalkConfig()), LinkingConfig()).run(RIVERBEND)
+    switches = Switchboard(PostgresSwitches(store))
+    await Linker(channels, PostgresCrosswalk(store, CrosswalkConfig()), switches, LinkingConfig()).run(RIVERBEND)
     return channels
 
 

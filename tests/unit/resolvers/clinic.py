@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from portico.audit.entry import AuditEntry
+from portico.audit.memory import MemoryTrail
 from portico.records.consent import Consent
 from portico.records.context import CallContext
 from portico.records.errors import SourceUnavailable
@@ -15,6 +17,8 @@ from portico.records.systems import MEMBER, MRN, SSN
 from portico.records.values import Identifier
 from portico.store.crosswalk import Link, LinkPlan, Reason, Rule, Unlinked
 from portico.store.memory import MemoryCrosswalk
+from portico.store.memory_switches import MemorySwitches
+from portico.store.switchboard import Switchboard
 from resolvers.linking import EHR, Linker, LinkingConfig, link
 
 BILLING, SCHEDULING = SourceName("billing"), SourceName("scheduling")
@@ -100,10 +104,15 @@ class Clinic:
     ehr: Register = field(default_factory=lambda: Register(EHR, [CHARTED]))
     billing: Register = field(default_factory=lambda: Register(BILLING, [person(BILLING, "b1", mrn="M-100")]))
     crosswalk: MemoryCrosswalk = field(default_factory=MemoryCrosswalk)
+    switches: MemorySwitches[AuditEntry] = field(default_factory=lambda: MemorySwitches(commit=MemoryTrail().commit))
+
+    @property
+    def switchboard(self) -> Switchboard:
+        return Switchboard(self.switches)
 
     @property
     def linker(self) -> Linker:
-        return Linker({TENANT: (self.ehr, self.billing)}, self.crosswalk, LinkingConfig())
+        return Linker({TENANT: (self.ehr, self.billing)}, self.crosswalk, self.switchboard, LinkingConfig())
 
     async def patients(self) -> dict[str, PatientId]:
         return {

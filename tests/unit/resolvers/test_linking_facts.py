@@ -68,7 +68,7 @@ async def test_a_round_tells_when_patients_come_of_age_at_home() -> None:
     clinic = Clinic()
     clinic.ehr.listed = [person(EHR, "e1", birth_date="2008-02-29")]
     home = LinkingConfig(ages={TENANT: Ages(time_zone=ZoneInfo("America/New_York"))})
-    await Linker({TENANT: (clinic.ehr, clinic.billing)}, clinic.crosswalk, home).run(TENANT)
+    await Linker({TENANT: (clinic.ehr, clinic.billing)}, clinic.crosswalk, clinic.switchboard, home).run(TENANT)
     patient = (await clinic.patients())["e1"]
     await clinic.crosswalk.grant_guardianship(TENANT, guardian="usr-guardian", patient=patient, start=None, end=None)
     last = datetime(2026, 3, 1, 4, 59, 59, 999999, tzinfo=UTC)
