@@ -219,10 +219,7 @@ class Session:
         async with self._foresight:
             new = set(facts) - self._foreseen
             self._foreseen |= new
-            types = {
-                RecordType.PATIENT,
-                *self.wanted,
-            }  # whether a patient shows is asked of whoever is named, see below
+            types = {RecordType.PATIENT, *self.wanted}  # of whoever is named it is asked whether they show at all
             classes = {known.about(type_.value) for type_ in types for known in new}.union(also)
             if classes:
                 await self.decisions.classes(self.caller, classes, self.tally)
