@@ -67,7 +67,7 @@ async def surroundings(stage: Stage) -> AsyncIterator[Surroundings]:
 async def workers(
     around: Surroundings, number: int = 1, *, command: Sequence[str] = _SERVE, **settings: str
 ) -> AsyncIterator[Sequence[Worker]]:
-    """x
+    """So many processes of the server, ready; `command` is what Python is to run for it."""
     async with AsyncExitStack() as stack:
         yield [await stack.enter_async_context(_worker(around, command, settings)) for _ in range(number)]
 
