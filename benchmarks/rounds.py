@@ -104,7 +104,7 @@ def machine(packages: Sequence[str] = ()) -> str:
     found = node()
     said = (
         subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout.strip() if found else ""
-    )  # noqa: S603  Node.js itself
+    )
     parts = [
         f"{os.cpu_count()} processors",
         f"Python {platform.python_version()}",

@@ -42,10 +42,10 @@ class Target:
         return sum(map(cpu_seconds, self.pids))
 
     async def ask(self, session: aiohttp.ClientSession) -> bytes:
-        """One answer's bytes; anything but 200 is an error."""
+        """One answer's bytes; any but a good and complete one is an error."""
         async with session.post(f"{self.url}/graphql", data=self.body, headers=self.headers) as response:
             body = await response.read()
-            if response.status != 200:
+            if response.status != 200 or b'"errors":' in body:
                 raise RuntimeError(f"{response.status}: {body[:200]!r}")
             return body
 

@@ -7,7 +7,6 @@ value guarded and an entry committed to a trail in memory. All answers are compa
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import os
 import tempfile
