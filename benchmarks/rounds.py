@@ -101,19 +101,24 @@ def install(folder: Path) -> bool:
 
 def machine(packages: Sequence[str] = ()) -> str:
     """What was measured where: processors, versions, the command, and how busy the machine was at the time."""
-    found = node()
-    said = (
-        subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout.strip() if found else ""
-    )
     parts = [
         f"{os.cpu_count()} processors",
         f"Python {platform.python_version()}",
-        f"Node.js {said.removeprefix('v')}" if said else "no Node.js",
+        _node_version(),
         *(f"{name} {version(name)}" for name in packages),
         f"load {os.getloadavg()[0]:.2f}",
         f"`{' '.join(['python', '-m', *_module()])}`",
     ]
     return ", ".join(parts)
+
+
+def _node_version() -> str:
+    found = node()
+    if found is None:
+        return "no Node.js"
+    asked = [found, "--version"]
+    said = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603  Node.js itself
+    return f"Node.js {said.removeprefix('v')}"
 
 
 def _module() -> list[str]:

@@ -21,6 +21,7 @@ from benchmarks.stage import ROOT, Stage, free_port
 from portico.demo.tenants_file import TITLES
 
 _SERVE: Final = ("-m", "portico", "serve")
+_AS_IN_THE_DEMO: Final[Mapping[str, str]] = {}
 _READY_SECONDS: Final = 60.0
 _RATE: Final = "requests_per_second = 9\n"
 
@@ -65,7 +66,11 @@ async def surroundings(stage: Stage) -> AsyncIterator[Surroundings]:
 
 @asynccontextmanager
 async def workers(
-    around: Surroundings, number: int = 1, *, command: Sequence[str] = _SERVE, **settings: str
+    around: Surroundings,
+    number: int = 1,
+    *,
+    command: Sequence[str] = _SERVE,
+    settings: Mapping[str, str] = _AS_IN_THE_DEMO,
 ) -> AsyncIterator[Sequence[Worker]]:
     """So many processes of the server, ready; `command` is what Python is to run for it."""
     async with AsyncExitStack() as stack:

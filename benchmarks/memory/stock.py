@@ -81,9 +81,10 @@ class Stock:
             "appointments": _load(records(SCHEDULING, patients), types.Appointment, SCHEDULING),
             "claims": _load(records(BILLING, patients), types.Claim, BILLING),
         }
+        parsed, validated = ParserCache(maxsize=100), ValidationCache(maxsize=100)
         self._schema = strawberry.Schema(
             query=self._query([Allowed] if asking else []),
-            extensions=[ParserCache(maxsize=100), ValidationCache(maxsize=100)],
+            extensions=[lambda: parsed, lambda: validated],
             config=StrawberryConfig(scalar_map=SCALARS),
         )
 

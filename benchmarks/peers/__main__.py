@@ -36,8 +36,8 @@ SECONDS: Final = float(os.environ.get("BENCH_SECONDS", "4"))
 CLIENTS: Final = 8
 PORTICO: Final = "Portico, policies and audit on"
 
-LOAD: Final = """query Load($n: Int!) { patients(first: $n) { edges { node { name { family given } birthDate gender mrn ssn
-  encounters { edges { node { status class { code } period { start end } } } }
+LOAD: Final = """query Load($n: Int!) { patients(first: $n) { edges { node { name { family given } birthDate
+  gender mrn ssn encounters { edges { node { status class { code } period { start end } } } }
   appointments { edges { node { start end status } } }
   claims { edges { node { status type created billed { amount currency } paid { amount currency } } } } } } } }"""
 TINY: Final = "query Tiny($n: Int!) { patients(first: $n) { edges { node { name { family } birthDate mrn } } } }"
@@ -69,7 +69,9 @@ async def main() -> None:
                 }
                 await _compare(session, targets)
                 print(f"\n{name}; {ROUNDS} rounds of {SECONDS:g} s, {CLIENTS} clients\n")
-                print(_table(await _measure(session, targets)))
+                measured = await _measure(session, targets)
+                print(_table(measured))
+                print(_verdict(measured))
 
 
 @asynccontextmanager
@@ -129,6 +131,13 @@ def _table(measured: Mapping[str, list[tuple[Load, Load]]]) -> str:
         for name in measured
     ]
     return table(("", "answers a second", "p50 ms, one client", "p99 ms", "CPU ms an answer", "times Portico's"), rows)
+
+
+def _verdict(measured: Mapping[str, list[tuple[Load, Load]]]) -> str:
+    """Where Portico stands, by what a second of the server's processor answers."""
+    cpu = {name: Spread([several.cpu for _, several in loads]).median for name, loads in measured.items()}
+    behind = [name for name in cpu if cpu[name] > cpu[PORTICO]]
+    return f"\nBy CPU, Portico is ahead of {', '.join(behind) or 'none'} of the {len(PEERS)}."
 
 
 if __name__ == "__main__":
