@@ -2,16 +2,12 @@
 
 One patient, three fields. Requests a second are those of one core of the server process: its CPU an answer, inverted,
 because on a small machine the sources, the database and the load generator have the rest. Latency is taken at half of
-that rate, open loop. With `--profile`: where the server's time goes.
+that rate, open loop.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
-import pstats
-import signal
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any, Final
@@ -41,10 +37,7 @@ async def main() -> None:
     print(machine(["uvicorn", "asyncpg", "aiohttp"]))
     with tempfile.TemporaryDirectory() as folder:
         async with staged(Path(folder), PATIENTS) as stage, surroundings(stage) as around:
-            if "--profile" in sys.argv:
-                await _profile(around, Path(folder) / "profile")
-            else:
-                await _rates(around)
+            await _rates(around)
 
 
 async def target_of(stage: Stage, session: aiohttp.ClientSession, worker: Worker) -> Target:
@@ -83,21 +76,6 @@ async def _rates(around: Surroundings) -> None:
 def _row(name: str, loads: list[Load]) -> tuple[str, ...]:
     figures = ([getattr(load, what) for load in loads] for what in ("rate", "cpu", "p50", "p99"))
     return (name, *(Spread(each).text(1 if number == 0 else 2) for number, each in enumerate(figures)))
-
-
-async def _profile(around: Surroundings, out: Path) -> None:
-    async with (
-        workers(around, command=("-m", "benchmarks.profiled", str(out))) as (worker,),
-        aiohttp.ClientSession() as web,
-    ):
-        target = await target_of(around.stage, web, worker)
-        await closed(web, target, clients=CLIENTS, seconds=SECONDS)
-        os.kill(worker.pid, signal.SIGUSR1)
-        load = await closed(web, target, clients=CLIENTS, seconds=SECONDS * 2)
-    print(f"\nTiny query, {CLIENTS} clients, under the profiler {load.cpu:.2f} CPU ms an answer\n")
-    await asyncio.to_thread(
-        lambda: pstats.Stats(str(out), stream=sys.stdout).strip_dirs().sort_stats("tottime").print_stats(45)
-    )
 
 
 if __name__ == "__main__":
