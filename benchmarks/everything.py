@@ -1,4 +1,7 @@
-"""`make bench`: every benchmark, one after the other; with `--write`, what they print goes into the documentation."""
+"""`make bench`: every benchmark, one after the other; with `--write`, what they print goes into the documentation.
+
+Modules that are named (`python -m benchmarks.everything --write benchmarks.tiny`) are run alone.
+"""
 
 from __future__ import annotations
 
@@ -21,17 +24,26 @@ PARTS: Final = {
 PLAIN: Final = frozenset({"benchmarks", "benchmarks.decisions"})
 """These print no Markdown."""
 _FIGURES: Final = re.compile(r"(?<=<!-- figures -->\n).*(?=<!-- end of figures -->)", re.DOTALL)
+_SECTION: Final = re.compile(r"^### (.+?)\n(.*?)(?=^### |\Z)", re.DOTALL | re.MULTILINE)
 
 
 def main() -> None:
-    """Run each part, say what it says, and note it."""
-    sections: list[str] = []
-    for module, title in PARTS.items():
-        print(f"\n## {title}\n", flush=True)
+    """Run all parts, or those that are named, say what each says, and note it."""
+    named = [argument for argument in sys.argv[1:] if argument in PARTS]
+    for module in named or PARTS:
+        print(f"\n## {PARTS[module]}\n", flush=True)
         said = _run(module)
-        sections.append(f"### {title}\n\n{_block(said) if module in PLAIN else said}\n")
-    if "--write" in sys.argv:
-        PAGE.write_text(_FIGURES.sub(lambda _: "\n" + "\n".join(sections) + "\n", PAGE.read_text()))
+        if "--write" in sys.argv:
+            PAGE.write_text(_noted(PAGE.read_text(), module, f"```text\n{said}\n```" if module in PLAIN else said))
+
+
+def _noted(page: str, module: str, said: str) -> str:
+    """The page with what a part says in its place; the other parts stay as they are."""
+    found = _FIGURES.search(page)
+    parts = dict(_SECTION.findall(found[0])) if found else {}
+    parts[PARTS[module]] = said
+    sections = [f"### {title}\n\n{parts[title].strip()}\n" for title in PARTS.values() if title in parts]
+    return _FIGURES.sub(lambda _: "\n" + "\n".join(sections) + "\n", page)
 
 
 def _run(module: str) -> str:
@@ -44,10 +56,6 @@ def _run(module: str) -> str:
     if process.returncode:
         raise SystemExit(f"{module} failed")
     return "".join(lines).strip()
-
-
-def _block(said: str) -> str:
-    return f"```text\n{said}\n```"
 
 
 if __name__ == "__main__":
