@@ -16,11 +16,11 @@ ASKING := $(addprefix tests/,unit/graph unit/resolvers unit/attacks unit/command
 	e2e/graphql_http $(addprefix e2e/whole/test_whole_,answers.py audit.py calls.py faults.py hidden_ids.py traces.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test reference opa check rego fix ci bench lock schema docs clean
+.PHONY: help demo test reference opa check rego fix ci bench bench-scale lock schema docs clean
 
 help: ## List these commands
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
-		printf '  make %-9s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
+		printf '  make %-11s %s\n' "$$name" "$$what"; done
 
 demo: $(DEMO) ## Run everything on this machine; DATA=path also loads FHIR bundles as Synthea writes them
 	@exec $(BIN)/python -m portico demo $(if $(DATA),--data '$(DATA)')
@@ -63,9 +63,11 @@ ci: ## What continuous integration runs: opa, check, test, reference
 	$(MAKE) test
 	$(MAKE) reference
 
-bench: $(DEV) ## Measure the guarded server beside two rivals, and deciding by itself
-	$(BIN)/python -m benchmarks
-	$(BIN)/python -m benchmarks.decisions
+bench: $(DEV) ## Measure everything, beside rivals in Python and under Node.js; WRITE=1 puts it into the documentation
+	$(BIN)/python -m benchmarks.everything $(if $(WRITE),--write)
+
+bench-scale: $(DEV) ## Measure 1, 2 and 4 server processes, and what 1 to 1,000 patients cost in time and memory
+	$(BIN)/python -m benchmarks.scale
 
 schema: $(DEV) ## Write schema.graphql from the code
 	$(BIN)/python -m portico schema > schema.graphql.new && mv schema.graphql.new schema.graphql

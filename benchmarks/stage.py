@@ -7,7 +7,7 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,8 @@ import aiohttp
 
 from portico.demo import client
 from portico.demo.state import Running, State
+from sandbox.population import storage
+from sandbox.population.model import Population
 
 ROOT = Path(__file__).resolve().parent.parent
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -48,14 +50,18 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(folder: Path, patients: int) -> AsyncIterator[Stage]:
-    """A demo with so many patients, until the block ends."""
+async def staged(
+    folder: Path, patients: int, *, edit: Callable[[Population], Population] | None = None
+) -> AsyncIterator[Stage]:
+    """A demo with so many patients, until the block ends. `edit` changes its main population beforehand."""
     state = State(folder / "state")
     state.folder.mkdir()
     policies = folder / "policies"
     shutil.copytree(ROOT / "policies", policies)
     await _run("-m", "sandbox", "population", "--tenant", "riverbend", "--size", str(patients), "--out",
                str(state.population("riverbend")))  # fmt: skip
+    if edit is not None:
+        storage.save(edit(storage.load(state.population("riverbend"))), state.population("riverbend"))
     environment = {
         **os.environ,
         "PORTICO_STATE": str(state.folder),

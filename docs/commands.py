@@ -14,7 +14,7 @@ from docs.attributes import Undescribed
 from docs.markdown import code, page, table
 from portico.__main__ import app
 
-_TARGET: Final = re.compile(r"^([a-z]+):.*## (.+)$", re.MULTILINE)
+_TARGET: Final = re.compile(r"^([a-z-]+):.*## (.+)$", re.MULTILINE)
 
 
 def commands_page(makefile: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -113,10 +113,14 @@ class Heard:
     def unhurried(self) -> Heard:
         """The same, but for what depends on which of two roots is faster.
 
-        Either may be the first to need a decision, and have more decided with it; and a record that one asks for by
-        its id need not be asked for if the other has found it by then.
+        Either may be the first to need a decision, and have more decided with it; a record that one asks for by its id
+        need not be asked for if the other has found it by then; and what both ask for is one call or two.
         """
-        asked = Counter({one: count for one, count in self.asked.items() if one[2] != By.ID.value})
+        keys: defaultdict[tuple[Any, ...], set[str]] = defaultdict(set)
+        for source, type_, by, names, attributes in self.asked:
+            if by != By.ID.value:
+                keys[source, type_, by, attributes].update(names)
+        asked = Counter((*of[:3], tuple(sorted(names)), of[3]) for of, names in keys.items())
         return replace(self, body=CALLS.sub(b'"calls":0', self.body), questions=Counter(), asked=asked)
 
 

@@ -1,0 +1,1 @@
+"""What answering takes inside a process, with the sources in memory."""
