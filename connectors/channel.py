@@ -136,7 +136,7 @@ class Channel:
         self._breaker = Breaker(
             failure_limit=config.failure_limit, cool_down_seconds=config.cool_down_seconds, clock=clock
         )
-        self._sharing = Sharing()
+        self._sharing = Sharing(connector.source, clock=clock)
         self._shelf = Shelf(config.keep_seconds, clock=clock)
         self._under_way = 0
         self._calls = 0
@@ -263,10 +263,8 @@ class Channel:
                     await items.aclose()
 
     async def _shared(self, tally: _Tally, question: Hashable, ask: Callable[[], Awaitable[T]]) -> T:
-        """The answer to a question, asked by whoever came first; who waits for it does so within their own deadline."""
-        if self._sharing.is_asked(question):
-            return await self._timely(tally.deadline, lambda: self._sharing.ask(question, ask))
-        return await self._sharing.ask(question, ask)
+        """The answer to a question, asked by whoever came first; each waits no longer than they may."""
+        return await self._sharing.ask(question, tally.deadline, ask)
 
     async def _request(self, tally: _Tally, ask: Callable[[], Awaitable[T]]) -> T:
         """Wait in line and for a token, then ask; refuse at once what can't be in time or would be in vain."""

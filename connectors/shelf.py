@@ -8,15 +8,46 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from portico.records.references import By, RecordType
 from portico.records.types import Record
 
 CAPACITY: Final = 10_000
-"""Keys whose records are kept; beyond, the oldest give way."""
+"""Records of one type that are kept, a key without any counting as one; beyond, the oldest give way."""
 
-_Key: TypeAlias = tuple[RecordType, By, frozenset[str], str]
+_Key: TypeAlias = tuple[By, frozenset[str], str]
+
+
+class _Kept(NamedTuple):
+    until: float
+    records: tuple[Record, ...]
+
+
+class _Board:
+    """What is kept of one type, the oldest first: it is also the first whose time is over."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.weight = 0
+        self.kept: OrderedDict[_Key, _Kept] = OrderedDict()
+
+    def put(self, key: _Key, kept: _Kept) -> None:
+        self.drop(key)
+        self.kept[key] = kept
+        self.weight += max(1, len(kept.records))
+
+    def drop(self, key: _Key) -> None:
+        gone = self.kept.pop(key, None)
+        self.weight -= 0 if gone is None else max(1, len(gone.records))
+
+    def tidy(self, now: float, capacity: int) -> None:
+        """Let go of what is over, and of the oldest where there is too much."""
+        while self.kept:
+            key, oldest = next(iter(self.kept.items()))
+            if now < oldest.until and self.weight <= capacity:
+                return
+            self.drop(key)
 
 
 class Shelf:
@@ -25,36 +56,33 @@ class Shelf:
     def __init__(
         self, seconds: Mapping[RecordType, float], *, clock: Callable[[], float], capacity: int = CAPACITY
     ) -> None:
-        self._seconds = {type_: limit for type_, limit in seconds.items() if limit > 0}
+        self._boards = {type_: _Board(limit) for type_, limit in seconds.items() if limit > 0}
         self._clock = clock
         self._capacity = capacity
-        self._kept: OrderedDict[_Key, tuple[float, tuple[Record, ...]]] = OrderedDict()
 
     def kept(
         self, type_: RecordType, by: By, attributes: frozenset[str], keys: Collection[str]
     ) -> dict[str, tuple[Record, ...]]:
         """What is kept under these keys with exactly these attributes; keys with nothing kept are absent."""
-        if type_ not in self._seconds:
+        self._tidy()
+        board = self._boards.get(type_)
+        if board is None:
             return {}
-        found: dict[str, tuple[Record, ...]] = {}
-        now = self._clock()
-        for key in keys:
-            until, records = self._kept.get((type_, by, attributes, key), (now, ()))
-            if now < until:
-                found[key] = records
-        return found
+        found = ((key, board.kept.get((by, attributes, key))) for key in keys)
+        return {key: kept.records for key, kept in found if kept is not None}
 
     def keep(
         self, type_: RecordType, by: By, attributes: frozenset[str], answers: Mapping[str, tuple[Record, ...]]
     ) -> None:
         """Keep an answer from now on."""
-        limit = self._seconds.get(type_)
-        if limit is None:
+        board = self._boards.get(type_)
+        if board is None:
             return
-        until = self._clock() + limit
+        until = self._clock() + board.seconds
         for key, records in answers.items():
-            place = (type_, by, attributes, key)
-            self._kept[place] = until, records
-            self._kept.move_to_end(place)
-        while len(self._kept) > self._capacity:
-            self._kept.popitem(last=False)
+            board.put((by, attributes, key), _Kept(until, records))
+        self._tidy()
+
+    def _tidy(self) -> None:
+        for board in self._boards.values():
+            board.tidy(self._clock(), self._capacity)

@@ -50,6 +50,8 @@ SIZES_LIMIT = 100
 """Combinations of sizes that are remembered of one document."""
 
 _SUGGESTION = " Did you mean "
+_FOUND = ", found: "
+"""What follows repeats a value."""
 _LITERAL = re.compile(r"\b(BlockString|String|Int|Float) '.*'", re.DOTALL)
 
 
@@ -227,7 +229,7 @@ def _without_value(error: GraphQLError) -> Rendered:
     Some rules of graphql-core suggest something even where it is told not to.
     """
     described = rendered(VALIDATION_FAILED, error)
-    described["message"] = error.message.partition(_SUGGESTION)[0]
+    described["message"] = error.message.partition(_SUGGESTION)[0].partition(_FOUND)[0]
     if not error.nodes or isinstance(error.nodes[0], ValueNode):
         described["message"] = "A value is not of the type that is needed here."
     return described

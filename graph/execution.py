@@ -41,7 +41,7 @@ from resolvers.ledger import LEDGER
 from resolvers.ports import Channel, Crosswalk, Switchboard
 from resolvers.seal import Seal
 from resolvers.session import Session
-from resolvers.switched_off import switched
+from resolvers.switched_off import switched, with_repetitions
 
 T = TypeVar("T")
 
@@ -149,6 +149,7 @@ class Executor:
         reading = self._parts.switches.read()
         ceiling = await self._parts.decisions.ceiling(caller, selection.coordinates(self._schema), tally)
         off = (await reading).get(caller.principal.tenant, NOTHING_OFF)
+        off = replace(off, fields=with_repetitions(off.fields)) if off.fields else off
         return ceiling.without(off.fields), off
 
     async def _admit(self, caller: Caller) -> None:

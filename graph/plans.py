@@ -45,6 +45,8 @@ class _Remembered:
     plan: Plan
     weight: int
     selections: dict[Hashable, Selection] = field(default_factory=dict)
+    kept: bool = True
+    """Whether it still weighs anything: a request may hold one that was forgotten meanwhile."""
 
 
 class Plans:
@@ -81,6 +83,7 @@ class Plans:
         self._known.move_to_end(key)
         while self._weight > self._capacity:
             _, forgotten = self._known.popitem(last=False)
+            forgotten.kept = False
             self._weight -= forgotten.weight
         return known
 
@@ -109,7 +112,8 @@ class Plans:
 
     def _weigh(self, remembered: _Remembered, more: int) -> None:
         remembered.weight += more
-        self._weight += more
+        if remembered.kept:
+            self._weight += more
 
 
 def _condition(value: object) -> bool | None:

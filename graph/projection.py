@@ -80,12 +80,13 @@ class Columns:
 
     def writer(self, partly: frozenset[str]) -> RowProjection:
         """Writes a row from its values by attribute; null for those that are `partly` released or not at all."""
-        known = self._writers.get(partly)
+        here = partly.intersection(attribute for _, attribute, _ in self._row if attribute)
+        known = self._writers.get(here)
         if known is None:
             if len(self._writers) >= _WRITERS_LIMIT:
                 self._writers.clear()
-            fields = ", ".join(f"{key!r}: {'None' if of in partly else value}" for key, of, value in self._row)
-            known = self._writers[partly] = self._text.function("values", f"{{{fields}}}")
+            fields = ", ".join(f"{key!r}: {'None' if of in here else value}" for key, of, value in self._row)
+            known = self._writers[here] = self._text.function("values", f"{{{fields}}}")
         return known
 
 
@@ -113,11 +114,10 @@ class _Text:
 
     def function(self, argument: str, expression: str) -> Callable[[Any], Any]:
         """A function of one argument."""
-        name = f"_{len(self._things)}"
-        text = f"def {name}({argument}):\n    return {expression}\n"
-        exec(compile(text, "<projection>", "exec"), self._things)  # noqa: S102  made of the schema's names and of quoted keys
-        function: Callable[[Any], Any] = self._things[name]
-        return function
+        text = f"def write({argument}):\n    return {expression}\n"
+        made: dict[str, Callable[[Any], Any]] = {}
+        exec(compile(text, "<projection>", "exec"), self._things, made)  # noqa: S102  made of the schema's names and of quoted keys
+        return made["write"]
 
     def value(self, type_: GraphQLOutputType, parts: Sequence[PartField], read: str, depth: int = 0) -> str:
         """An expression that writes what `read` gives: null only where the type is nullable."""

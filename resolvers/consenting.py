@@ -10,6 +10,7 @@ from typing import Final
 
 from portico.access.commands import Limits
 from portico.access.guard import Released
+from portico.access.principal import Purpose
 from portico.records.consent import Consent, Provision
 from portico.records.errors import BadArgument, CommandRefused
 from portico.records.references import PORTICO, By, PatientId, RecordType
@@ -23,6 +24,7 @@ WORDS_LIMIT: Final = 50
 """Words of a kind that one provision names."""
 WORD_LIMIT: Final = 64
 """Characters of a word."""
+_PURPOSES: Final = frozenset(purpose.value for purpose in Purpose)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,8 @@ class Wish:
         for words in (said.purposes, said.roles, said.tags, said.labels, self.practitioners, self.organizations):
             if len(words) > WORDS_LIMIT:
                 raise BadArgument(f"A consent names at most {WORDS_LIMIT} of a kind.")
+        if not said.purposes <= _PURPOSES:
+            raise BadArgument("purposes must be purposes of use that are known here.")
         for word in (*said.purposes, *said.roles, *said.tags, *said.labels):
             if not word.isascii() or not word.isprintable() or not 0 < len(word.strip()) <= WORD_LIMIT:
                 raise BadArgument(f"A word of a consent has 1 to {WORD_LIMIT} letters.")

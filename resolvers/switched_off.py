@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
 from portico.records.context import CallContext
 from portico.records.errors import SourceSwitchedOff
@@ -37,6 +38,21 @@ class SwitchedOffChannel:
     async def ping(self, call: CallContext) -> None:  # noqa: ARG002
         """See `Channel.ping`."""
         raise SourceSwitchedOff(self.source)
+
+
+REPEATED_BY: Final[Mapping[str, frozenset[str]]] = {
+    "Patient.ssn": frozenset({"Patient.identifiers"}),
+    "Patient.mrn": frozenset({"Patient.identifiers"}),
+    "Claim.billed": frozenset({"Claim.lines"}),
+    "Claim.allowed": frozenset({"Claim.lines"}),
+    "Claim.paid": frozenset({"Claim.lines"}),
+}
+"""Fields whose values stand in others too, or follow from them: those are off with them."""
+
+
+def with_repetitions(fields: frozenset[str]) -> frozenset[str]:
+    """The fields that are off, and those that would tell the same."""
+    return fields.union(*(REPEATED_BY.get(name, frozenset()) for name in fields))
 
 
 def switched(channels: Mapping[RecordType, Channel], sources: Collection[str]) -> Mapping[RecordType, Channel]:

@@ -206,8 +206,10 @@ class Guard:
     def _judged(self, caller: Caller, ruling: Ruling) -> Ruling:
         """The ruling, or a denial where the caller's authentication is not what it asks for, now."""
         step_up = ruling.step_up
-        if step_up is None or step_up.is_met_by(caller.principal, self._clock()):
+        if step_up is None:
             return ruling
+        if step_up.is_met_by(caller.principal, self._clock()):
+            return replace(ruling, step_up=None)
         return Ruling(Effect.DENY, reason=STEP_UP_REQUIRED, step_up=step_up)
 
 

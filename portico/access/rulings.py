@@ -64,16 +64,16 @@ class Decision:
 
         Deny outweighs mask, mask outweighs allow, and silence is deny. What is released may ask for a step-up, which
         is judged at the moment of release, not here: the clock is no part of a decision. What is denied anyway never
-        says that it is refused besides, for that tells what the patient said.
+        says that it is refused besides, for that tells what the patient said; what waits for a step-up says that first.
         """
         tag = coordinate.tag
         if not self.visible:
             return Ruling(Effect.DENY, reason="not_visible")
         ruling = self.overrides.get(coordinate.name) or self._of_tag(tag)
-        if ruling.effect is Effect.DENY:
-            return ruling
-        if tag in self.refuse:
-            return Ruling(Effect.DENY, reason=self.refuse[tag])
+        if tag in self.refuse and (ruling is None or ruling.effect is not Effect.DENY):
+            ruling = Ruling(Effect.DENY, reason=self.refuse[tag])
+        elif ruling is None or ruling.effect is Effect.DENY:
+            return ruling or Ruling(Effect.DENY, reason="not_permitted")
         if not self.step_up:
             return ruling
         asked = [one for one in (self.step_up.get(tag), self.step_up.get(coordinate.name)) if one]
@@ -89,14 +89,15 @@ class Decision:
         own = (name for name in switched_off if name.startswith(f"{type_name}."))
         return replace(self, overrides={**self.overrides, **dict.fromkeys(own, _OFF)})
 
-    def _of_tag(self, tag: str) -> Ruling:
+    def _of_tag(self, tag: str) -> Ruling | None:
+        """A tag's effect; None where nothing is said of it."""
         if tag in self.deny:
             return Ruling(Effect.DENY, reason=self.deny[tag])
         if tag in self.mask:
             return Ruling(Effect.MASK, mask=self.mask[tag])
         if tag in self.allow:
             return ALLOW
-        return Ruling(Effect.DENY, reason=self.refuse.get(tag, "not_permitted"))
+        return None
 
     def in_full(self, coordinate: Coordinate) -> bool:
         """Whether a filter or an ordering by this coordinate reveals nothing that a look at it wouldn't.

@@ -6,6 +6,7 @@ The same finding (who, and at whom, or how many) is told once an hour, however o
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -20,6 +21,9 @@ from portico.store.watching import ROWS_LIMIT, Attempt, Excess, Finding, Volume,
 
 _FINDINGS: Final = UUID("6f1d3c1e-8a53-4a0b-9d5c-2f8f0a7b6c11")
 """Under which the ids of findings are made."""
+
+PATIENCE_ROUNDS: Final = 30
+"""Rounds in a row that come to nothing before that is told: a database may be away for a while."""
 
 Name = Callable[[Tenant, PatientId], str]
 """A patient's opaque id, as the graph shows it."""
@@ -49,6 +53,8 @@ class Watcher:
         self._name = name
         self._config = config or WatcherConfig()
         self._on_fault = on_fault
+        self._missed: Counter[Tenant] = Counter()
+        """Rounds in a row in which a tenant's chain could not be looked at."""
 
     async def run(self) -> None:
         """Look until cancelled. A database that is away is waited for: its rows are still there afterwards."""
@@ -62,10 +68,14 @@ class Watcher:
         for tenant, volume in self._volumes.items():
             try:
                 more |= await self._watching.look(tenant, volume, tell=self.tell) >= ROWS_LIMIT
-            except StoreUnavailable:
+            except StoreUnavailable as error:
+                self._missed[tenant] += 1
+                if self._missed[tenant] % PATIENCE_ROUNDS == 0:
+                    self._on_fault(error)
                 continue
             except Exception as error:  # noqa: BLE001  a bug in one round must not end those to come
                 self._on_fault(error)
+            self._missed[tenant] = 0
         return more
 
     def tell(self, finding: Finding) -> tuple[AlertId, str]:

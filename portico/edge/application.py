@@ -46,10 +46,10 @@ def application(
     """
     limits = limits or Limits()
     flights = Flights(executor, limit=limits.in_flight_limit, metrics=metrics)
-    endpoint = Endpoint(flights=flights, verifier=verifier, limits=limits)
-    methods = ["GET", "POST"] if get_queries else ["POST"]
+    methods = ("GET", "POST") if get_queries else ("POST",)
+    endpoint = Endpoint(flights=flights, verifier=verifier, limits=limits, methods=methods)
     graphql = Route("/graphql", endpoint.answer)
-    graphql.methods = set(methods)  # as they are: given to Route, GET would bring HEAD, an answer for nobody
+    graphql.methods = None  # the endpoint's business, which tells nobody unknown what it takes
     server = Starlette(
         routes=[graphql, *health_routes(readiness)],
         middleware=[Middleware(Envelope, metrics=metrics), *_cors(origins, methods)],

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -31,7 +33,9 @@ class Limits:
 class Endpoint:
     """Answers GraphQL over HTTP."""
 
-    def __init__(self, *, flights: Flights, verifier: Verifier, limits: Limits) -> None:
+    def __init__(self, *, flights: Flights, verifier: Verifier, limits: Limits, methods: Sequence[str]) -> None:
+        """`methods` are those of HTTP that it takes."""
+        self._methods = methods
         self._flights = flights
         self._verifier = verifier
         self._limits = limits
@@ -39,6 +43,8 @@ class Endpoint:
     async def answer(self, http: Request) -> Response:
         """The response to one request. Raises the `CallerError` that refuses it; each step needs the one before."""
         principal = await authenticate(http.headers, self._verifier)
+        if http.method not in self._methods:
+            raise HTTPException(405, headers={"Allow": ", ".join(self._methods)})
         purpose = choose_purpose(http.headers, principal)
         media_type = http.state.media_type = negotiate(http.headers.getlist("accept"))
         request = self._in_address(http) if http.method == "GET" else await self._in_body(http)

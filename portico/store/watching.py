@@ -74,8 +74,9 @@ class Watching(Protocol):
     async def look(self, tenant: Tenant, volume: Volume, *, tell: Tell) -> int:
         """Look at the rows that nobody has looked at, put the alerts out, and say how many rows that were.
 
-        None where another process is just looking. Raises `StoreUnavailable`, and then nothing was done. Cost: one
-        transaction of a few statements; with rows that told something, an index look-up for each of their subjects.
+        None where another process is just looking. Raises `StoreUnavailable`: then nothing was done, or volumes alone
+        were not counted, which the subjects' next rows make up for. Cost: two transactions of a few statements; with
+        rows that told something, an index look-up for each of their subjects.
         """
 
 
@@ -95,12 +96,17 @@ class PostgresWatching:
             rows = await connection.fetch(_SQL["rows"], tenant, ROWS_LIMIT)
             if not rows:
                 return 0
-            findings: list[Finding] = [attempt for row in rows for attempt in _attempts(tenant, row)]
-            findings += await _excesses(connection, tenant, volume, rows)
-            for id_, body in map(tell, findings):
-                await connection.execute(_SQL["alert"], tenant, id_, body)
+            await _put_out(connection, tenant, tell, [attempt for row in rows for attempt in _attempts(tenant, row)])
             await connection.execute(_SQL["advance"], tenant, rows[-1]["number"])
-            return len(rows)
+        # By itself: were it to take too long, no attempt waits for it, and the subject's next row is counted again.
+        async with self._database.transaction(seconds=self._timeout_seconds) as connection:
+            await _put_out(connection, tenant, tell, await _excesses(connection, tenant, volume, rows))
+        return len(rows)
+
+
+async def _put_out(connection: Connection, tenant: Tenant, tell: Tell, findings: Sequence[Finding]) -> None:
+    for id_, body in map(tell, findings):
+        await connection.execute(_SQL["alert"], tenant, id_, body)
 
 
 def _attempts(tenant: Tenant, row: asyncpg.Record) -> list[Attempt]:

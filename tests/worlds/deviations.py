@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
+from graph.batches import Batch
 from graph.context import Context, Found
+from graph.examination import Key
 from graph.execution import Executor
-from graph.levels import Batch, Levels
-from graph.plan import Step, Value
+from graph.levels import Levels
+from graph.plan import Objects, Step, Value
 from graph.plans import Arguments, Bound
 from portico.access.guard import Released
 from resolvers.edges import Edge
@@ -31,24 +33,43 @@ class WithholdsSilently(Levels):
         return [number for number, record in enumerate(batch.records) if step.edge.name not in record.denied]
 
 
-class RecordsTooLittle(Levels):
+class _Batched(Levels):
+    """Writes what it finds with other batches."""
+
+    kind: ClassVar[type[Batch]]
+
+    def _batch(self, objects: Objects, above: Batch | None, lead: tuple[Key, ...], tail: tuple[Key, ...]) -> Batch:
+        if objects not in self._batches:
+            self._batches[objects] = self.kind(objects, above, lead, tail)
+        return super()._batch(objects, above, lead, tail)
+
+
+class _Forgetful(Batch):
+    def _finish_column(self, one: Value, context: Context) -> None:
+        known = one.coordinate in context.released
+        super()._finish_column(one, context)
+        if len(self.records) == 1 and not known:
+            context.released.discard(one.coordinate)
+
+
+class RecordsTooLittle(_Batched):
     """Forgets in the audit row what was written last."""
 
-    def _write_values(self, one: Value, batch: Batch) -> None:
-        known = one.coordinate in self._context.released
-        super()._write_values(one, batch)
-        if len(batch.records) == 1 and not known:
-            self._context.released.discard(one.coordinate)
+    kind = _Forgetful
 
 
-class StopsAtTheFirstFault(Levels):
+class _Brief(Batch):
+    def _value(self, one: Value, value: Any, number: int, context: Context) -> Any:
+        told = len(context.faults)
+        written = super()._value(one, value, number, context)
+        del context.faults[told + 1 :]
+        return written
+
+
+class StopsAtTheFirstFault(_Batched):
     """Tells only one thing that is wrong with a value."""
 
-    def _examined(self, one: Value, value: Any, batch: Batch, number: int) -> Any:
-        told = len(self._context.faults)
-        written = super()._examined(one, value, batch, number)
-        del self._context.faults[told + 1 :]
-        return written
+    kind = _Brief
 
 
 class OrdersByName(Levels):

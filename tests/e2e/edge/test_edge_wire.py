@@ -116,9 +116,10 @@ async def test_an_upgrade_is_not_taken_up(served: Any) -> None:
     upgrade = b"GET /graphql HTTP/1.1\r\nHost: portico\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
     upgrade += b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
-    received = await served.raw(upgrade, seconds=0.5)
+    known = upgrade.replace(b"Host: portico\r\n", b"Host: portico\r\nAuthorization: Bearer good\r\n")
 
-    assert statuses(received) == [405]
+    assert statuses(await served.raw(upgrade, seconds=0.5)) == [401]
+    assert statuses(await served.raw(known, seconds=0.5)) == [405]
 
 
 @pytest.mark.parametrize(

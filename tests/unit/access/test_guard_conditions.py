@@ -195,3 +195,18 @@ async def test_a_release_carries_its_notices() -> None:
     notices = {"part2_redisclosure": "Protected."}
     assert (await _released(_guard(notices=notices), _caller())).notices == notices
     assert (await _released(_guard(), _caller())).notices == {}
+
+
+@pytest.mark.parametrize("says", [{}, {"allow": ["PUBLIC", "CONTACT"], "refuse": {"IDENTIFIER": "not_consented"}}])
+async def test_what_waits_for_a_step_up_does_not_tell_what_the_patient_said(says: dict[str, Any]) -> None:
+    weak = _caller(acr="aal1")
+    released = await _released(_guard(step_up={"IDENTIFIER": ASKED}, **says), weak)
+    withheld = released.values["ssn"]
+    assert isinstance(withheld, Withheld)
+    assert (withheld.reason, withheld.challenge) == (STEP_UP_REQUIRED, StepUp.of(ASKED))
+
+
+async def test_after_the_step_up_the_patients_refusal_is_the_reason() -> None:
+    says = {"allow": ["PUBLIC", "CONTACT"], "refuse": {"IDENTIFIER": "not_consented"}}
+    released = await _released(_guard(step_up={"IDENTIFIER": ASKED}, **says), _caller())
+    assert released.values["ssn"] == Withheld("Patient.ssn", "not_consented", "d1")

@@ -16,6 +16,15 @@ def code(response: httpx2.Response) -> str:
 # Who asks
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"])
+async def test_nobody_unknown_is_told_which_methods_there_are(edge: Any, method: str) -> None:
+    post, other = await edge.post(authorization=None), await edge.request(method, "/graphql")
+
+    assert (other.status_code, other.headers["www-authenticate"]) == (401, "Bearer")
+    assert "allow" not in other.headers
+    assert other.content == (b"" if method == "HEAD" else post.content)
+
+
 ANONYMOUS: list[str | None] = [
     None,
     "",

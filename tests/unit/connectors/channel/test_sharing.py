@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
-from connectors.channel import CallStatus
+from connectors.breaker import BreakerState
+from connectors.channel import CallStatus, Channel, ChannelConfig
+from portico.records.context import CallContext
 from portico.records.errors import SourceError, SourceInvalid, SourceTimeout, SourceUnavailable
 from portico.records.references import By, RecordType
 from portico.records.search import Search
@@ -143,3 +147,51 @@ async def test_a_failure_of_the_source_is_everybodys(fault: SourceError) -> None
     assert {report.status for report in world.reports} == {
         CallStatus.INVALID if isinstance(fault, SourceInvalid) else CallStatus.UNAVAILABLE
     }
+
+
+async def test_no_time_for_the_rate_limit_is_nobody_elses_failure() -> None:
+    world = World(config=ChannelConfig(requests_per_second=1, burst=1, timeout_seconds=5, concurrency_limit=1))
+    world.connector.gate.clear()
+    first = ask(world, "p1")  # takes the token, and stands in line before the others
+    await settle()
+    hurried, patient = ask(world, "p0", seconds=0.5), ask(world, "p0", seconds=10)
+    await settle()
+    world.connector.gate.set()
+    await first
+    with pytest.raises(SourceUnavailable):
+        await hurried
+    assert [record.id.value for record in (await patient)["p0"]] == ["p0"]
+
+
+async def test_those_who_go_away_do_not_starve_whoever_stays() -> None:
+    world = World(config=ChannelConfig(concurrency_limit=50))
+    world.connector.gate.clear()
+    gone = [ask(world, "p0") for _ in range(20)]
+    await settle()
+    stays = ask(world, "p0")
+    await settle()
+    for one in gone:
+        one.cancel()
+        await settle()
+    world.connector.gate.set()
+    await stays
+    assert world.connector.calls[-1][2] == ("p0",)
+    assert world.clock.slept == []
+    assert sum(report.calls for report in world.reports) <= 2
+
+
+async def test_who_asks_anew_in_vain_tells_the_breaker() -> None:
+    world = World(config=ChannelConfig(timeout_seconds=0.3, failure_limit=1))
+    world.connector.gate.clear()
+    channel = Channel(world.connector, world.config)  # by the clock on the wall
+
+    def call(seconds: float) -> CallContext:
+        return replace(world.call(), deadline=time.monotonic() + seconds)
+
+    hurried = asyncio.ensure_future(channel.find(call(0.05), PATIENT, By.ID, ["p0"]))
+    await settle()
+    patient = asyncio.ensure_future(channel.find(call(10), PATIENT, By.ID, ["p0"]))
+    for one in (hurried, patient):
+        with pytest.raises(SourceTimeout):
+            await one
+    assert channel.stats.breaker is BreakerState.OPEN

@@ -56,7 +56,7 @@ async def test_other_attributes_keys_and_types_are_asked_for() -> None:
     assert len(world.connector.calls) == 4
 
 
-def test_the_shelf_is_bounded_and_the_oldest_give_way() -> None:
+def test_the_shelf_is_bounded_by_records_and_the_oldest_give_way() -> None:
     clock = VirtualClock()
     shelf = Shelf({PATIENT: 60, PRACTITIONER: 0}, clock=clock, capacity=2)
     for name in ("a", "b", "c"):
@@ -65,3 +65,24 @@ def test_the_shelf_is_bounded_and_the_oldest_give_way() -> None:
     shelf.keep(PRACTITIONER, By.ID, NAME, {"d": ()})
     assert shelf.kept(PRACTITIONER, By.ID, NAME, ["d"]) == {}
     assert set(shelf.kept(PATIENT, By.ID, NAME, ["b", "c"])) == {"b", "c"}
+    shelf.keep(PATIENT, By.ID, NAME, {"e": (patient("e"), patient("f"))})
+    assert set(shelf.kept(PATIENT, By.ID, NAME, ["b", "c", "e"])) == {"e"}
+
+
+def test_what_is_kept_anew_counts_once_and_from_then_on() -> None:
+    clock = VirtualClock()
+    shelf = Shelf({PATIENT: 60}, clock=clock, capacity=2)
+    for _ in range(3):
+        shelf.keep(PATIENT, By.ID, NAME, {"a": (patient("a"),)})
+        clock.seconds += 59
+    shelf.keep(PATIENT, By.ID, NAME, {"b": (patient("b"),)})
+    assert set(shelf.kept(PATIENT, By.ID, NAME, ["a", "b"])) == {"a", "b"}
+
+
+def test_nothing_stays_in_the_process_for_longer_than_it_is_kept() -> None:
+    clock = VirtualClock()
+    shelf = Shelf({PATIENT: 60, PRACTITIONER: 120}, clock=clock)
+    shelf.keep(PATIENT, By.ID, NAME, {"a": (patient("a"),)})
+    clock.seconds += 60
+    shelf.kept(PRACTITIONER, By.ID, NAME, ["d"])
+    assert not any(board.kept for board in shelf._boards.values())
