@@ -23,6 +23,20 @@ def schema() -> GraphSchema:
     return build()
 
 
+@pytest.mark.parametrize(
+    ("who", "said"),
+    [
+        ("nobody/HRESCH", "portico: no such role; there are patient, guardian, physician"),
+        ("physician/HPAYMT", "portico: physician has no purpose HPAYMT; there are TREAT, ETREAT"),
+        ("physician", "portico: --as takes a role and a purpose of use"),
+    ],
+)
+def test_whom_the_policies_do_not_know_is_refused_with_whom_they_know(who: str, said: str) -> None:
+    refused = CliRunner().invoke(app, ["plan", "-", "--as", who], input="{ __typename }")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr.startswith(said)
+
+
 def told(schema: GraphSchema, query: str, operation: str | None = None, ceiling: Ceiling | None = None) -> str:
     document = Documents(schema.core, Budgets()).read(GraphQLRequest(query=query, operation_name=operation))
     return "\n".join(plan_text(schema, document, SOURCES, ceiling))
