@@ -60,7 +60,7 @@ async def tell(query: str, operation: str | None, who: tuple[str, str] | None, p
 
 def _require_known(role: str, purpose: str, policies: Path) -> None:
     data: Any = read_bundle(policies).data
-    matrix = data["portico"]["matrix"]
+    matrix = data.get("portico", {}).get("matrix", {})
     if role not in matrix:
         raise UnknownRole(f"no such role; there are {', '.join(matrix)}")
     purposes = matrix[role]["purposes"]
