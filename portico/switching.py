@@ -22,6 +22,8 @@ from portico.store.switches import Switch
 CLIENT: Final = "portico switch"
 TEXT_LIMIT: Final = 200
 """Characters of a reason, and of a name."""
+_ALIKE: Final = 0.8
+"""How much of two names has to be the same; the type's name, which many fields share, must not be enough."""
 
 Known = Mapping[str, Collection[str]]
 """The sources of each tenant."""
@@ -104,7 +106,7 @@ def _nearest(name: str, known: Collection[str]) -> Sequence[str]:
     """What somebody may have meant: the same in other letters, else what is spelt much alike."""
     folded = {one.casefold(): one for one in sorted(known)}
     same = folded.get(name.casefold())
-    return [same] if same else [folded[one] for one in get_close_matches(name.casefold(), folded)]
+    return [same] if same else [folded[one] for one in get_close_matches(name.casefold(), folded, cutoff=_ALIKE)]
 
 
 def _entry(command: str, one: Switchable, by: str, at: datetime) -> AuditEntry:
