@@ -23,8 +23,9 @@ def commands_page(makefile: str) -> str:
         "Commands",
         "Generated from `portico.__main__` and the Makefile.",
         "## portico",
-        """`portico`, or `python -m portico`. In a checkout it stands in `.venv/bin`. A command that fails says why in
-one line on standard error and ends with 1; asked for something that doesn't exist, it ends with 2.""",
+        """`portico`, or `python -m portico`. In a checkout it stands in `.venv/bin`. A command that fails says why on
+standard error and ends with 1; asked for something that doesn't exist, it ends with 2. `portico --version` prints the
+version.""",
         table(("Command", "What it does"), _commands()),
         table(("Option", "Of", "Meaning"), _options()),
         "## make",

@@ -95,7 +95,7 @@ class Query:
         filter: SlotFilter | None = None,  # noqa: A002  the field's word in GraphQL
         order_by: StartOrder = StartOrder.START_ASC,
     ) -> Connection[Slot] | None:
-        """The slots that can be booked."""
+        """The times of the calendars, free or not; a filter by status keeps those that can be booked."""
 
     @root(Tag.PUBLIC)
     def practitioner(self, id: strawberry.ID) -> Practitioner | None:  # noqa: A002  Relay's word

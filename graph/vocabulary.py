@@ -201,7 +201,7 @@ _enumerate(
     COVERAGE="Who insures a person, and under which number.",
     FINANCIAL="What was billed, paid and is owed.",
     CLINICAL="Why a person is treated, and how.",
-    COMMUNICATION="What was written to and from a person.",
+    COMMUNICATION="What a person has said or was told, consents among it.",
     OPERATIONAL="How the systems behind the graph are doing, and which of them a value came from.",
     ACCESS="Who was told something about a person, when, and why.",
 )

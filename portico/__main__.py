@@ -4,24 +4,25 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import Annotated, Final, Literal
 
 import typer
 
-from portico.demo.children import DemoFailed
 from portico.demo.client import Refused
-from portico.demo.state import State
 from portico.records.switches import SwitchKind
-
-if TYPE_CHECKING:
-    from portico.audit.checkpoint_file import CheckpointFile
-    from portico.switching import Known
+from portico.shell import (
+    as_refusals,
+    checkpoints,
+    database_url,
+    known_sources,
+    needed_checkpoints,
+    plainly,
+    secret,
+    state,
+)
 
 _DAY: Final = "%Y-%m-%d"
 
@@ -40,13 +41,30 @@ app.add_typer(switch, name="switch")
 app.add_typer(sandbox, name="sandbox")
 
 
+def _say_version(wanted: bool) -> None:
+    from portico import VERSION
+
+    if wanted:
+        typer.echo(f"portico {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def portico(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_say_version, is_eager=True)
+    ] = False,
+) -> None:
+    """One guarded GraphQL graph over the systems that a clinic already runs."""
+
+
 @app.command()
 def serve() -> None:
     """Run the server, as the PORTICO_ settings say."""
     from portico import main as house
     from portico.settings import Settings
 
-    with _plainly():
+    with plainly():
         house.serve(Settings.load())
 
 
@@ -64,8 +82,8 @@ def demo(
         typer.echo(text)
         sys.stdout.flush()
 
-    with _plainly():
-        asyncio.run(run(_state(), data=data.resolve() if data else None, say=say))
+    with plainly():
+        asyncio.run(run(state(), data=data.resolve() if data else None, say=say))
 
 
 @app.command()
@@ -82,8 +100,8 @@ def token(
     """Print an access token of the running demo's identity provider, and nothing else."""
     from portico.demo.client import token as ask
 
-    with _plainly():
-        typer.echo(ask(_state().running(), persona, purpose, acr=acr, auth_age_seconds=auth_age))
+    with plainly():
+        typer.echo(ask(state().running(), persona, purpose, acr=acr, auth_age_seconds=auth_age))
 
 
 @app.command()
@@ -103,21 +121,21 @@ def plan(
     ] = None,
 ) -> None:
     """Print how an operation is executed: level by level, what is asked of which system, or why it has no plan."""
-    from portico.access.principal import Purpose
-    from portico.planning import tell
+    from portico.planning import UnknownRole, tell
     from portico.settings import Settings
 
-    with _plainly():
+    with plainly():
         role, _, purpose = (who or "").partition("/")
-        if who is not None and (not role or purpose not in {one.value for one in Purpose}):
+        if who is not None and not (role and purpose):
             raise Refused("--as takes a role and a purpose of use, such as biller/HPAYMT")
         try:
             query = sys.stdin.read() if document == "-" else Path(document).read_text()
         except (OSError, UnicodeDecodeError):
             raise Refused(f"{document} can't be read") from None
         policies = Settings.load().policies
-        for line in asyncio.run(tell(query, operation, (role, purpose) if who else None, policies)):
-            typer.echo(line)
+        with as_refusals(UnknownRole):
+            for line in asyncio.run(tell(query, operation, (role, purpose) if who else None, policies)):
+                typer.echo(line)
 
 
 @app.command()
@@ -126,12 +144,12 @@ def check() -> None:
     from portico import checkup
     from portico.settings import Settings
 
-    with _plainly():
+    with plainly():
         settings = Settings.load()
         typer.echo(checkup.settings_table(settings))
         findings = asyncio.run(checkup.examine(settings))
         for finding in findings:
-            typer.echo(f"{finding.subject}: {finding.trouble or 'well'}")
+            typer.echo(f"{finding.subject}: {finding.trouble or finding.state}")
         raise typer.Exit(any(finding.trouble for finding in findings))
 
 
@@ -140,8 +158,8 @@ def verify() -> None:
     """Recompute every chain of the audit trail and hold it against its checkpoints; name what is wrong."""
     from portico import checkpointing
 
-    with _plainly():
-        verification = asyncio.run(checkpointing.verify(_database_url(), _checkpoints()))
+    with plainly():
+        verification = asyncio.run(checkpointing.verify(database_url(), checkpoints()))
         for told in verification.sentences:
             typer.echo(told)
         raise typer.Exit(not verification.sound)
@@ -152,8 +170,8 @@ def checkpoint() -> None:
     """Append a signed checkpoint of every chain that grew; fail for a chain that is not what was witnessed before."""
     from portico import checkpointing
 
-    with _plainly():
-        left = asyncio.run(checkpointing.leave_checkpoint(_database_url(), _needed_checkpoints()))
+    with plainly():
+        left = asyncio.run(checkpointing.leave_checkpoint(database_url(), needed_checkpoints()))
         for head in left.heads:
             typer.echo(f"{head.tenant}: witnessed up to row {head.number}, hash {head.hash.hex()}")
         for tenant, why in left.distrusted:
@@ -168,9 +186,9 @@ def accept_gap(
     """Sign that chains which lost rows, as by a restored backup, go on as they are; then the server releases again."""
     from portico import checkpointing
 
-    with _plainly():
+    with plainly():
         try:
-            gaps = asyncio.run(checkpointing.accept(_database_url(), _needed_checkpoints(), reason=reason))
+            gaps = asyncio.run(checkpointing.accept(database_url(), needed_checkpoints(), reason=reason))
         except ValueError as error:
             raise Refused(str(error)) from None
         for gap in gaps:
@@ -196,17 +214,21 @@ def disclosures(
     """To whom a patient's data were disclosed, newest first, a line each. The reading itself is recorded, too."""
     from portico import accounts
 
-    async def tell() -> None:
+    async def tell() -> str:
         first, last = (day and day.replace(tzinfo=UTC) for day in (since, until))
         period = accounts.period_of(
             first, last and last + timedelta(days=1), everything=everything, now=datetime.now(UTC)
         )
-        rows = accounts.disclosures(_database_url(), patient, secret=_secret(), period=period, everything=everything)
+        rows = accounts.disclosures(database_url(), patient, secret=secret(), period=period, everything=everything)
+        none = True
         async for one in rows:
             typer.echo(accounts.written(one, how))
+            none = False
+        return accounts.nothing(period, everything=everything) if none else ""
 
-    with _plainly():
-        asyncio.run(tell())
+    with plainly(), as_refusals(accounts.NoSuchPatient):
+        if silence := asyncio.run(tell()):
+            typer.echo(silence, err=True)
 
 
 @audit.command()
@@ -214,9 +236,12 @@ def show(patient: Annotated[str, typer.Option(help="A patient's id, as the graph
     """Who saw a patient: a line of JSON for each answer about them, newest first. Names of fields, never values."""
     from portico import inspection
 
-    with _plainly():
-        for row in asyncio.run(inspection.sightings(_database_url(), patient, secret=_secret())):
+    with plainly(), as_refusals(inspection.NoSuchPatient):
+        rows = asyncio.run(inspection.sightings(database_url(), patient, secret=secret()))
+        for row in rows:
             typer.echo(inspection.line(row))
+        if not rows:
+            typer.echo(inspection.NOBODY, err=True)
 
 
 _Kind = Annotated[SwitchKind, typer.Argument(help="tenant, source, field, subject or client.")]
@@ -238,10 +263,11 @@ def switch_off(
     """Switch something off for a tenant. It counts for every request that begins after this, in every process."""
     from portico import switching
 
-    with _plainly(), _as_refusals():
-        thing = switching.thing(kind, name, tenant)
-        switching.require_known(thing, _known_sources())
-        done = asyncio.run(switching.turn_off(_database_url(), thing, by=by, reason=reason))
+    with plainly(), as_refusals():
+        known = known_sources()
+        thing = switching.thing(kind, name, tenant, known)
+        switching.require_known(thing, known)
+        done = asyncio.run(switching.turn_off(database_url(), thing, by=by, reason=reason))
         typer.echo(f"{thing.tenant}: {thing} is off{'' if done else ' already'}")
 
 
@@ -250,9 +276,9 @@ def switch_on(kind: _Kind, name: _Name, by: _By, tenant: _Tenant = None) -> None
     """Switch it on again."""
     from portico import switching
 
-    with _plainly(), _as_refusals():
-        thing = switching.thing(kind, name, tenant)
-        if not asyncio.run(switching.turn_on(_database_url(), thing, by=by)):
+    with plainly(), as_refusals():
+        thing = switching.thing(kind, name, tenant, None if tenant else known_sources())
+        if not asyncio.run(switching.turn_on(database_url(), thing, by=by)):
             raise Refused(f"{thing.tenant}: {thing} is not off")
         typer.echo(f"{thing.tenant}: {thing} is on")
 
@@ -264,8 +290,8 @@ def switch_list(
     """What is off, of all tenants: since when, by whom and why, a line each, the latest first."""
     from portico import switching
 
-    with _plainly():
-        for one in asyncio.run(switching.history(_database_url())):
+    with plainly():
+        for one in asyncio.run(switching.history(database_url())):
             if everything or one.on_at is None:
                 typer.echo(switching.sentence(one))
 
@@ -275,8 +301,8 @@ def unlinked() -> None:
     """List the sources' records that are tied to no patient, and why: a line of JSON each. Ids only, no names."""
     from portico import inspection
 
-    with _plainly():
-        for tenant, one in asyncio.run(inspection.unlinked(_database_url())):
+    with plainly():
+        for tenant, one in asyncio.run(inspection.unlinked(database_url())):
             typer.echo(inspection.doubt(tenant, one))
 
 
@@ -285,102 +311,26 @@ def calls(clear: Annotated[bool, typer.Option(help="Forget them instead.")] = Fa
     """What each simulated source was asked, as JSON lines."""
     from portico.demo.client import calls as ask
 
-    with _plainly():
-        sys.stdout.buffer.write(ask(_state().running(), clear=clear))
+    with plainly():
+        sys.stdout.buffer.write(ask(state().running(), clear=clear))
 
 
 @sandbox.command()
 def misbehave(
-    source: Annotated[str, typer.Argument(help="ehr, scheduling or billing.")],
+    source: Annotated[str, typer.Argument(help="ehr, scheduling, billing or alerts.")],
     mode: Annotated[str, typer.Argument(help="well, slow, 500, 429, reset, wrong-patient, huge or foreign-next.")],
     seconds: Annotated[float | None, typer.Option(min=0, help="How long slow answers wait.")] = None,
 ) -> None:
     """Make a simulated source misbehave until told otherwise."""
     from portico.demo.client import misbehave as tell
 
-    with _plainly():
-        tell(_state().running(), source, mode, seconds)
+    with plainly():
+        tell(state().running(), source, mode, seconds)
 
 
 def main() -> None:
     """The entry point of the installed command."""
     app(prog_name="portico")
-
-
-def _state() -> State:
-    return State(Path(os.environ.get("PORTICO_STATE", ".portico")).absolute())
-
-
-def _database_url() -> str:
-    """The database that the settings name, else the running demo's."""
-    from portico.settings import Settings
-
-    configured = Settings.load().database_url
-    return configured.get_secret_value() if configured else _state().running().database_url
-
-
-def _secret() -> bytes:
-    """The secret that seals ids: the one that the settings name, else the demo's."""
-    from portico.secret_files import read_key
-    from portico.settings import Settings
-
-    settings = Settings.load()
-    return read_key(settings.secret_file or _state().key, demo=settings.demo or not settings.secret_file)
-
-
-def _checkpoints() -> CheckpointFile | None:
-    """The checkpoint file that the settings name, else the demo's, if it is its database that is looked at."""
-    from portico.checkpoint_settings import checkpoint_file, open_checkpoints
-    from portico.settings import Settings
-
-    settings, state = Settings.load(), _state()
-    if settings.database_url is None and settings.checkpoint_file is None:
-        return open_checkpoints(state.checkpoints, state.checkpoint_key, demo=True)
-    return checkpoint_file(settings)
-
-
-def _needed_checkpoints() -> CheckpointFile:
-    file = _checkpoints()
-    if file is None:
-        raise Refused("no checkpoint file is configured; set PORTICO_CHECKPOINT_FILE and PORTICO_CHECKPOINT_KEY_FILE")
-    return file
-
-
-def _known_sources() -> Known | None:
-    """The sources of each tenant that the settings name, else of the running demo's; None: nobody can say."""
-    from portico.settings import Settings
-    from portico.tenants import load_tenants
-
-    settings = Settings.load()
-    path = settings.tenants or (_state().tenants if settings.database_url is None else None)
-    if path is None:
-        return None
-    tenants = load_tenants(path, demo=settings.demo or settings.tenants is None)
-    return {name: tenant.sources.keys() for name, tenant in tenants.items()}
-
-
-@contextmanager
-def _as_refusals() -> Iterator[None]:
-    """What is wrong with an argument is refused as such."""
-    try:
-        yield
-    except ValueError as error:
-        raise Refused(str(error)) from None
-
-
-@contextmanager
-def _plainly() -> Iterator[None]:
-    """Say in plain lines what is wrong: exit 2 where something unknown was asked for, else 1."""
-    from portico.records.errors import PorticoError
-
-    try:
-        yield
-    except Refused as refused:
-        typer.echo(f"portico: {refused}", err=True)
-        raise typer.Exit(2) from None
-    except (DemoFailed, PorticoError) as failed:
-        typer.echo(f"portico: {failed}", err=True)
-        raise typer.Exit(1) from None
 
 
 if __name__ == "__main__":

@@ -16,9 +16,11 @@ from portico.audit.disclosures import accesses, accounting, display_safe, told
 from portico.audit.entry import AuditEntry, Outcome
 from portico.audit.fhir_events import audit_event
 from portico.audit.trail import AuditRow, Period
-from portico.inspection import canonical_id, opened_trail, tenants
+from portico.inspection import NOBODY, NoSuchPatient, canonical_ids, opened_trail, tenants
 from portico.records.references import PatientId, Tenant
 from resolvers.seal import Seal
+
+__all__ = ["NoSuchPatient", "Told", "disclosures", "nothing", "period_of", "written"]
 
 COMMAND: Final = "portico audit disclosures"
 SHOWN: Final = frozenset(
@@ -45,14 +47,11 @@ async def disclosures(
 ) -> AsyncIterator[Told]:
     """The disclosures of a patient's data, or `everything` that was told of them, newest first, tenant by tenant.
 
-    That somebody looks at them is recorded like any other look at a patient, before the first row is given.
+    That somebody looks at them is recorded like any other look at a patient, before the first row is given. Raises
+    `NoSuchPatient`.
     """
-    seal = Seal(secret)
     async with opened_trail(database_url) as (database, trail):
-        for tenant in await tenants(database):
-            canonical = canonical_id(seal, tenant, patient)
-            if canonical is None:
-                continue
+        for tenant, canonical in canonical_ids(Seal(secret), await tenants(database), patient):
             noted = False
             async for row in accesses(trail, tenant, canonical, period=period, everything=everything):
                 if not noted:
@@ -66,6 +65,15 @@ def period_of(since: datetime | None, until: datetime | None, *, everything: boo
     if since is None and not everything:
         since = accounting().beginning(now)
     return Period(since=since, until=until)
+
+
+def nothing(period: Period, *, everything: bool) -> str:
+    """What to say where there is no row."""
+    since = f" since {period.since:%Y-%m-%d}" if period.since else ""
+    until = f" before {period.until:%Y-%m-%d}" if period.until else ""
+    if everything:
+        return f"{NOBODY}{since}{until}"
+    return f"nothing to account for{since}{until}; --all lists every access"
 
 
 def written(one: Told, how: Format) -> bytes:

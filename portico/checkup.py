@@ -5,24 +5,32 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import asyncpg
 
 from portico.access.embedded import EmbeddedConfig, EmbeddedEngine
 from portico.checkpoint_settings import checkpoint_file
-from portico.records.errors import PorticoError
+from portico.records.errors import Fault, PorticoError
 from portico.secret_files import read_key
 from portico.settings import Settings
 from portico.store.migration import pending
 from portico.tenants import load_tenants
 
+WELL: Final = "well"
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at: `trouble` is empty where it is well."""
+    """One thing that was to be looked at. `trouble` is empty where there is none; `state` says how it is then."""
 
     subject: str
-    trouble: str
+    trouble: str = ""
+    state: str = WELL
+
+
+class _Trouble(Fault):
+    """Something that `serve` would stop at."""
 
 
 def settings_table(settings: Settings) -> str:
@@ -35,7 +43,7 @@ def settings_table(settings: Settings) -> str:
 async def examine(settings: Settings) -> Sequence[Finding]:
     """Look at everything that `serve` stands on, in the order in which it would."""
     return [
-        Finding(subject, await _trouble(look, settings))
+        await _finding(subject, look, settings)
         for subject, look in (
             ("settings", _essentials),
             ("tenants", _tenants),
@@ -47,49 +55,56 @@ async def examine(settings: Settings) -> Sequence[Finding]:
     ]
 
 
-async def _trouble(look: Callable[[Settings], Awaitable[str]], settings: Settings) -> str:
+async def _finding(subject: str, look: Callable[[Settings], Awaitable[str]], settings: Settings) -> Finding:
     try:
-        return await look(settings)
+        return Finding(subject, state=await look(settings))
     except PorticoError as error:
-        return "; ".join(str(error).splitlines())
+        return Finding(subject, trouble="; ".join(str(error).splitlines()))
     except (OSError, asyncpg.PostgresError) as error:
-        return f"not reachable ({type(error).__name__})"
+        return Finding(subject, trouble=f"not reachable ({type(error).__name__})")
+
+
+def _unset(name: str) -> str:
+    return f"not looked at, {name} is not set"
 
 
 async def _essentials(settings: Settings) -> str:
     settings.essentials()
-    return ""
+    return WELL
 
 
 async def _tenants(settings: Settings) -> str:
-    if settings.tenants:
-        load_tenants(settings.tenants, demo=settings.demo)
-    return ""
+    if not settings.tenants:
+        return _unset("PORTICO_TENANTS")
+    load_tenants(settings.tenants, demo=settings.demo)
+    return WELL
 
 
 async def _secret(settings: Settings) -> str:
-    if settings.secret_file:
-        read_key(settings.secret_file, demo=settings.demo)
-    return ""
+    if not settings.secret_file:
+        return _unset("PORTICO_SECRET_FILE")
+    read_key(settings.secret_file, demo=settings.demo)
+    return WELL
 
 
 async def _checkpoints(settings: Settings) -> str:
     file = checkpoint_file(settings)
-    if file is not None:
-        await asyncio.to_thread(file.read, thorough=True)
-    return ""
+    if file is None:
+        return "off"
+    await asyncio.to_thread(file.read, thorough=True)
+    return WELL
 
 
 async def _policies(settings: Settings) -> str:
     engine = await EmbeddedEngine.start(EmbeddedConfig(folder=settings.policies))
     await engine.aclose()
-    return ""
+    return WELL
 
 
 async def _database(settings: Settings) -> str:
     if settings.database_url is None:
-        return ""
+        return _unset("PORTICO_DATABASE_URL")
     missing = await pending(settings.database_url.get_secret_value())
     if missing and settings.migration_url is None:
-        return f"lacks {', '.join(missing)}; set PORTICO_MIGRATION_URL so that serve brings it up to date"
-    return ""
+        raise _Trouble(f"lacks {', '.join(missing)}; set PORTICO_MIGRATION_URL so that serve brings it up to date")
+    return WELL

@@ -29,18 +29,25 @@ async def chains(database_url: str, witnessed: Collection[ChainHead] = ()) -> Se
         return await trail.verify(witnessed=witnessed)
 
 
+NOBODY: Final = "nobody was told anything about this patient"
+
+
+class NoSuchPatient(ValueError):
+    """What was given is no patient's id in any tenant."""
+
+    def __init__(self) -> None:
+        super().__init__("no such patient id")
+
+
 async def sightings(database_url: str, patient: str, *, secret: bytes) -> Sequence[AuditRow]:
     """The rows that tell about a patient, newest first, tenant by tenant.
 
-    `patient` is the opaque id that the graph shows or the canonical one; `secret` is what seals the former.
+    `patient` is the opaque id that the graph shows or the canonical one; `secret` is what seals the former. Raises
+    `NoSuchPatient`.
     """
-    seal = Seal(secret)
-    found: list[AuditRow] = []
     async with opened_trail(database_url) as (database, trail):
-        for tenant in await tenants(database):
-            canonical = canonical_id(seal, tenant, patient)
-            found += await trail.seen(tenant, canonical) if canonical else ()
-    return found
+        named = canonical_ids(Seal(secret), await tenants(database), patient)
+        return [row for tenant, canonical in named for row in await trail.seen(tenant, canonical)]
 
 
 async def unlinked(database_url: str) -> Sequence[tuple[Tenant, Unlinked]]:
@@ -77,7 +84,15 @@ async def tenants(database: Database) -> Sequence[Tenant]:
     return [Tenant(row["tenant"]) for row in await database.fetch(_TENANTS)]
 
 
-def canonical_id(seal: Seal, tenant: Tenant, patient: str) -> PatientId | None:
+def canonical_ids(seal: Seal, among: Sequence[Tenant], patient: str) -> Sequence[tuple[Tenant, PatientId]]:
+    """Whom an id names in which tenants. Raises `NoSuchPatient` where it names nobody in any."""
+    named = [(tenant, canonical) for tenant in among if (canonical := _canonical_id(seal, tenant, patient))]
+    if not named and not _CANONICAL.fullmatch(patient):
+        raise NoSuchPatient
+    return named
+
+
+def _canonical_id(seal: Seal, tenant: Tenant, patient: str) -> PatientId | None:
     """A patient's canonical id, from itself or from the opaque one that the graph shows in that tenant."""
     if _CANONICAL.fullmatch(patient):
         return PatientId(patient)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from connectors.billing.connector import KEYS as BILLED
 from connectors.fhir.queries import KEYS as CHARTED
@@ -16,6 +17,7 @@ from graph.errors import DocumentRefused
 from graph.plan_text import plan_text, selected
 from graph.schema import GraphSchema, build
 from graph.selection import Selection
+from portico.access.bundle import read_bundle
 from portico.access.decisions import Ceiling, Decisions, Tally
 from portico.access.embedded import EmbeddedConfig, EmbeddedEngine
 from portico.access.principal import Caller, Principal, PrincipalKind, Purpose
@@ -31,12 +33,21 @@ SOURCES: Final[Mapping[RecordType, str]] = {
 """Which system has the records of a type, by the connectors that there are."""
 
 
+class UnknownRole(ValueError):
+    """The policies know no such role, or not this purpose of it; the message says what they know."""
+
+
 class PlanRefused(Fault):
     """The document can't be executed; each line says why."""
 
 
 async def tell(query: str, operation: str | None, who: tuple[str, str] | None, policies: Path) -> list[str]:
-    """The lines that tell the operation's plan, to `who` (a role and a purpose of use). Raises `PlanRefused`."""
+    """The lines that tell the operation's plan, to `who` (a role and a purpose of use).
+
+    Raises `PlanRefused`, `UnknownRole`.
+    """
+    if who is not None:
+        await asyncio.to_thread(_require_known, *who, policies)
     schema = build()
     try:
         document = Documents(schema.core, Budgets()).read(GraphQLRequest(query=query, operation_name=operation))
@@ -45,6 +56,16 @@ async def tell(query: str, operation: str | None, who: tuple[str, str] | None, p
     selection = selected(schema, document)
     ceiling = None if who is None or selection is None else await _ceiling(schema, selection, who, policies)
     return list(plan_text(schema, document, SOURCES, ceiling))
+
+
+def _require_known(role: str, purpose: str, policies: Path) -> None:
+    data: Any = read_bundle(policies).data
+    matrix = data.get("portico", {}).get("matrix", {})
+    if role not in matrix:
+        raise UnknownRole(f"no such role; there are {', '.join(matrix)}")
+    purposes = matrix[role]["purposes"]
+    if purpose not in purposes:
+        raise UnknownRole(f"{role} has no purpose {purpose}; there are {', '.join(purposes)}")
 
 
 async def _ceiling(schema: GraphSchema, selection: Selection, who: tuple[str, str], policies: Path) -> Ceiling:

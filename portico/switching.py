@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from hashlib import sha256
 from typing import Final
 from uuid import uuid4
@@ -21,16 +22,20 @@ from portico.store.switches import Switch
 CLIENT: Final = "portico switch"
 TEXT_LIMIT: Final = 200
 """Characters of a reason, and of a name."""
+_ALIKE: Final = 0.8
+"""How much of two names has to be the same; the type's name, which many fields share, must not be enough."""
 
 Known = Mapping[str, Collection[str]]
 """The sources of each tenant."""
 
 
-def thing(kind: SwitchKind, name: str, tenant: str | None) -> Switchable:
+def thing(kind: SwitchKind, name: str, tenant: str | None, known: Known | None) -> Switchable:
     """What is meant. Raises `ValueError` where the tenant isn't clear."""
     of = tenant or (name if kind is SwitchKind.TENANT else None)
-    if of is None or (kind is SwitchKind.TENANT and of != name):
-        raise ValueError("say of which tenant, and of one")
+    if of is None:
+        raise ValueError(f"name the tenant with --tenant{_there(known or ())}")
+    if kind is SwitchKind.TENANT and of != name:
+        raise ValueError("leave out --tenant where a tenant is switched; it names another one")
     return Switchable(Tenant(of), kind, _line("name", name))
 
 
@@ -39,9 +44,11 @@ def require_known(one: Switchable, known: Known | None) -> None:
     if known is not None:
         _require(one.tenant, known, "tenant")
         if one.kind is SwitchKind.SOURCE:
-            _require(one.name, known[one.tenant], "source of this tenant")
+            _require(one.name, known[one.tenant], f"source of {one.tenant}")
     if one.kind is SwitchKind.FIELD:
-        _require(one.name, {each.name for of in graph_schema().fields.values() for each in of.values()}, "field")
+        fields = {each.name for of in graph_schema().fields.values() for each in of.values()}
+        if one.name not in fields:
+            raise ValueError(f"no such field{_there(_nearest(one.name, fields))}")
 
 
 async def turn_off(database_url: str, one: Switchable, *, by: str, reason: str) -> bool:
@@ -87,9 +94,19 @@ def _line(what: str, text: str) -> str:
 
 def _require(name: str, known: Collection[str], what: str) -> None:
     if name not in known:
-        nearest = [one for one in sorted(known) if one.casefold() == name.casefold()]
-        hint = f"; there is {nearest[0]}" if nearest else ""
-        raise ValueError(f"no such {what}{hint}")
+        raise ValueError(f"no such {what}{_there(known)}")
+
+
+def _there(names: Collection[str]) -> str:
+    """What to say of those that there are, or nothing."""
+    return f"; there {'is' if len(names) == 1 else 'are'} {', '.join(names)}" if names else ""
+
+
+def _nearest(name: str, known: Collection[str]) -> Sequence[str]:
+    """What somebody may have meant: the same in other letters, else what is spelt much alike."""
+    folded = {one.casefold(): one for one in sorted(known)}
+    same = folded.get(name.casefold())
+    return [same] if same else [folded[one] for one in get_close_matches(name.casefold(), folded, cutoff=_ALIKE)]
 
 
 def _entry(command: str, one: Switchable, by: str, at: datetime) -> AuditEntry:

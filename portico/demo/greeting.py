@@ -33,7 +33,8 @@ _FRONT_DESKS: Final = """\
     appointments(first: 2) { edges { node { start status reason } } } } } } }"""
 
 _WEBSITES: Final = """\
-{ slots(first: 5) { edges { node { start status practitioner { name { family } } location { name } } } } }"""
+{ slots(first: 5, filter: {status: FREE}) { edges { node { start status
+    practitioner { name { family } } location { name } } } } }"""
 
 QUERIES: Final = (
     ("physician", "A care team's patients, joined from three systems:", _PHYSICIANS),
@@ -56,7 +57,8 @@ Tokens, good for twelve hours ({command} token --as PERSONA prints one):
 
 {queries}
 
-Edit a file under policies/ and ask again. Make a source fail: {command} sandbox misbehave billing 500
+Edit a file under policies/ and ask again; what can't be used is refused, and told here.
+Make a source fail: {command} sandbox misbehave billing 500
 What was asked of the sources: {command} sandbox calls. Ctrl-C ends it all.
 """
 
@@ -67,5 +69,5 @@ def _curl(url: str, command: str, persona: str, title: str, query: str) -> str:
     return (
         f"# {title}\n"
         f'curl -s {url}/graphql -H "Authorization: Bearer $({command} token --as {persona}{narrowed})" \\\n'
-        f"  -H 'Content-Type: application/json' -d '{{\"query\": \"{line}\"}}'"
+        f"  -H 'Content-Type: application/json' -d '{{\"query\": \"{line}\"}}'; echo"
     )

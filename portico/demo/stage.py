@@ -17,7 +17,9 @@ from typing import Any, Final
 import aiohttp
 
 from portico.demo.children import Child, Children, DemoFailed
+from portico.demo.client import Refused
 from portico.demo.cluster import Cluster
+from portico.demo.complaints import Complaints
 from portico.demo.greeting import greeting
 from portico.demo.guardianships import grant
 from portico.demo.state import Running, State
@@ -35,6 +37,7 @@ _OK: Final = 200
 _NEVER_PICKED: Final = range(16_384, 32_768)
 """Ports that an operating system gives to nobody who asks for any (Linux picks from 32,768 on, others higher)."""
 _PORTS_TRIED: Final = 100
+_PORTS: Final = range(65_536)
 
 
 async def run(state: State, *, data: Path | None, say: Callable[[str], None]) -> None:
@@ -71,8 +74,8 @@ class _Performance:
         running = await self._start()
         self._state.announce(running)
         self._say(greeting(running))
-        self._say(f"ready after {time.monotonic() - began:.1f} seconds")
-        await asyncio.Event().wait()
+        self._say(f"ready after {time.monotonic() - began:.1f} seconds: {running.url}/graphql")
+        await Complaints(self._state.logs / "server.log").follow(self._say)
 
     async def _start(self) -> Running:
         host, port = _address()
@@ -173,8 +176,14 @@ class _Performance:
 
 
 def _address() -> tuple[str, int]:
-    """Where the server will listen; for port 0, wherever is free. Raises `DemoFailed` where somebody else does."""
-    host, port = os.environ.get("PORTICO_HOST", "127.0.0.1"), int(os.environ.get("PORTICO_PORT", "8000"))
+    """Where the server will listen; for port 0, wherever is free.
+
+    Raises `Refused` for what is no port, `DemoFailed` where somebody else listens there.
+    """
+    host, given = os.environ.get("PORTICO_HOST", "127.0.0.1"), os.environ.get("PORTICO_PORT", "8000")
+    if not (given.isascii() and given.isdigit() and int(given) in _PORTS):
+        raise Refused("PORTICO_PORT must be a number from 0 to 65535")
+    port = int(given)
     if port == 0:
         return host, free_port(host)
     if not _is_free(host, port):

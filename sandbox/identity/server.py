@@ -58,7 +58,8 @@ class IdentityProvider:
         if persona is None:
             raise Refused(f"no such persona; there are {', '.join(self.personas)}")
         if purpose is not None and purpose not in persona.purposes:
-            raise Refused(f"{name} has no such purpose of use, but {', '.join(persona.purposes)}")
+            has = f"purpose{'' if len(persona.purposes) == 1 else 's'} {', '.join(persona.purposes)}"
+            raise Refused(f"{name} has the {has}, and not {purpose}")
         signed_in = persona if acr is None else replace(persona, acr=acr)
         purposes = persona.purposes if purpose is None else (purpose,)
         return self.key.sign(self._claims(signed_in, purposes, auth_age_seconds))

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 GUARDIAN_SUBJECT: Final = "usr-guardian"
-"""The token subject of the guardian of both children."""
+"""The token subject of the guardian of the children."""
 
 PHYSICIAN: Final = "doc-1"
 """The practitioner who is the physician of the personas."""

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,11 @@ from portico.access.embedded import EmbeddedConfig, EmbeddedEngine
 from portico.access.engine import Rule
 from portico.access.server import ServerConfig, ServerEngine
 from tests.docs.console import Edit, blocks, steps
+from tests.glass import Glass
+from tests.house import MemoryHouse, house, whole_again
 from tests.policy.questions import classes, facts, principal
+
+__all__ = ["glass", "house", "whole_again"]
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("connectors", "docs", "graph", "policies", "portico", "resolvers", "sandbox", "tests")
@@ -55,6 +60,48 @@ def rule(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tree = tmp_path_factory.mktemp("rule")
     assert len(follow("add-a-rule.md", tree)) == 2
     return tree
+
+
+@pytest.fixture
+def glass(house: MemoryHouse) -> Iterator[Glass]:
+    broken = Glass(house)
+    yield broken
+    broken.mend()
+
+
+def graphql(page: str) -> list[str]:
+    """The page's documents, in order."""
+    return blocks((ROOT / "docs/how-to" / page).read_text(), "graphql")
+
+
+async def test_the_emergency_of_the_page_opens_the_chart_of_somebody_whom_the_physician_does_not_treat(
+    glass: Glass,
+) -> None:
+    who, declare, *_ = graphql("break-the-glass.md")
+    chart = "query ($id: ID!) { patient(id: $id) { id } }"
+    (edge,) = (await glass.run(who, "guardian", "PATRQT"))["data"]["patients"]["edges"]
+    for name, value in edge["node"].items():
+        declare = declare.replace(f"<{name}>", value)
+    made = (await glass.run(declare))["data"]["breakTheGlass"]
+    assert (await glass.run(chart, "physician", "TREAT", id=made["patientId"]))["data"]["patient"] is None
+    assert (await glass.run(chart, id=made["patientId"]))["data"]["patient"] == {"id": made["patientId"]}
+
+
+async def test_the_consent_of_the_page_keeps_physicians_away_until_it_is_taken_back(glass: Glass) -> None:
+    mine, record, revoke = graphql("record-a-consent.md")
+    (edge,) = (await glass.run(mine, "patient", "PATRQT"))["data"]["patients"]["edges"]
+    patient = edge["node"]["id"]
+
+    async def seen() -> bool:
+        chart = "query ($id: ID!) { patient(id: $id) { id } }"
+        return (await glass.run(chart, "physician", "TREAT", id=patient))["data"]["patient"] is not None
+
+    assert await seen()
+    made = (await glass.run(record.replace("<id>", patient), "patient", "PATRQT"))["data"]["recordConsent"]
+    assert not await seen()
+    revoked = await glass.run(revoke.replace("<id>", made["id"]), "patient", "PATRQT")
+    assert revoked["data"]["revokeConsent"]["revokedAt"]
+    assert await seen()
 
 
 def test_an_added_field_is_in_the_schema_with_its_tag(field: Path) -> None:

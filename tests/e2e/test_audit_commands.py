@@ -150,8 +150,24 @@ async def test_an_opaque_id_is_read_in_the_tenant_that_it_was_made_for(
     name = Seal(SECRET).seal(("id", HARBOR), ("Patient", "portico", BEN))
     told = operator.portico("disclosures", "--patient", name, "--all", "--format", "json")
     assert [json.loads(line)["tenant"] for line in told.stdout.splitlines()] == [HARBOR]
-    nothing = operator.portico("disclosures", "--patient", "nonsense", "--all")
-    assert (nothing.returncode, nothing.stdout) == (0, "")
+    for command in ("disclosures", "show"):
+        nothing = operator.portico(command, "--patient", "nonsense")
+        assert (nothing.returncode, nothing.stdout, nothing.stderr) == (2, "", "portico: no such patient id\n")
+
+
+async def test_a_patient_of_whom_nobody_was_told_gets_a_line_that_says_so(
+    operator: Operator, trail: PostgresTrail
+) -> None:
+    await _fill(trail)
+    nobody = "0c0c0c0c-0000-4000-8000-00000000000c"
+    for arguments, said in (
+        (("show",), "nobody was told anything about this patient\n"),
+        (("disclosures", "--all"), "nobody was told anything about this patient\n"),
+        (("disclosures", "--from", "2026-01-31"),
+         "nothing to account for since 2026-01-31; --all lists every access\n"),
+    ):  # fmt: skip
+        told = operator.portico(*arguments, "--patient", nobody)
+        assert (told.returncode, told.stdout, told.stderr) == (0, "", said)
 
 
 async def test_an_account_as_audit_events_keeps_the_profile(operator: Operator, trail: PostgresTrail) -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -15,6 +16,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+
+from portico.demo.complaints import Complaints
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 90
@@ -53,15 +56,15 @@ class Demo:
         return answer
 
 
-def environment(state: Path) -> dict[str, str]:
+def environment(state: Path, port: str = "0") -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PORTICO_")}
-    return {**inherited, "PORTICO_STATE": str(state), "PORTICO_PORT": "0"}
+    return {**inherited, "PORTICO_STATE": str(state), "PORTICO_PORT": port}
 
 
-def portico(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def portico(state: Path, *arguments: str, port: str = "0") -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-m", "portico", *arguments],
-        cwd=ROOT, env=environment(state), capture_output=True, text=True, timeout=60, check=False,
+        cwd=ROOT, env=environment(state, port), capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
 
 
@@ -139,7 +142,8 @@ def test_token_is_printed_and_nothing_else(demo: Demo) -> None:
     ("arguments", "known"),
     [
         (("token", "--as", "nobody"), "front-desk"),
-        (("token", "--as", "biller", "--purpose", "TREAT"), "HPAYMT"),
+        (("token", "--as", "biller", "--purpose", "TREAT"), "biller has the purpose HPAYMT, and not TREAT"),
+        (("token", "--as", "physician", "--purpose", "HRESCH"), "physician has the purposes TREAT, ETREAT, and not"),
         (("sandbox", "misbehave", "pharmacy", "500"), "scheduling"),
         (("sandbox", "misbehave", "ehr", "sulk"), "foreign-next"),
     ],
@@ -231,12 +235,38 @@ def test_commands_without_a_demo_say_so(tmp_path: Path) -> None:
         assert "no demo is running" in refused.stderr
 
 
+def test_the_version_is_the_projects(tmp_path: Path) -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert portico(tmp_path, "--version").stdout == f"portico {version}\n"
+
+
 def test_check_shows_settings_with_their_origin_and_names_what_is_missing(tmp_path: Path) -> None:
     checked = portico(tmp_path, "check")
     assert checked.returncode == 1
     assert re.search(r"^PORTICO_PORT +0 +environment$", checked.stdout, re.MULTILINE)
     assert "settings: PORTICO_TENANTS is required; " in checked.stdout
     assert "policies: well" in checked.stdout
+    assert "tenants: not looked at, PORTICO_TENANTS is not set" in checked.stdout
+    assert "checkpoints: off" in checked.stdout
+    assert "database: not looked at, PORTICO_DATABASE_URL is not set" in checked.stdout
+
+
+@pytest.mark.parametrize("port", ["abc", "99999", "-1", "8000.0"])
+def test_what_is_no_port_stops_the_demo_with_a_line(port: str, tmp_path: Path) -> None:
+    refused = portico(tmp_path / "state", "demo", port=port)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == "portico: PORTICO_PORT must be a number from 0 to 65535\n"
+
+
+def test_policies_that_are_refused_are_told_in_the_terminal(tmp_path: Path) -> None:
+    log, line = tmp_path / "server.log", b'{"event":"policies_refused","reason":"row 2","level":"error"}\n'
+    log.write_bytes(b'{"event":"listening"}\n' + line[:9])
+    complaints = Complaints(log)
+    assert list(complaints.new()) == []
+    with log.open("ab") as more:
+        more.write(line[9:])
+    assert list(complaints.new()) == ["policies refused, the last good ones stay: row 2"]
+    assert list(complaints.new()) == []
 
 
 def test_bundles_that_cannot_be_used_stop_the_demo_with_a_reason(tmp_path: Path) -> None:

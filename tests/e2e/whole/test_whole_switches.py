@@ -93,11 +93,14 @@ async def test_a_switch_survives_the_server_and_the_database_and_is_in_the_chain
 
 def test_a_slip_is_no_switch(lone: LoneServer) -> None:
     for arguments, said in (
-        (("off", "source", "biling", *OF, *OFF), "no such source of this tenant"),
-        (("off", "source", "Billing", *OF, *OFF), "no such source of this tenant; there is billing"),
+        (("off", "source", "biling", *OF, *OFF), "no such source of riverbend; there are ehr, scheduling, billing"),
+        (("off", "source", "Billing", *OF, *OFF), "no such source of riverbend; there are ehr, scheduling, billing"),
         (("off", "field", "Patient.MRN", *OF, *OFF), "no such field; there is Patient.mrn"),
-        (("off", "tenant", "riverbent", *OFF), "no such tenant"),
-        (("off", "client", "portal", *OFF), "say of which tenant"),
+        (("off", "field", "Patient.birthdat", *OF, *OFF), "no such field; there is Patient.birthDate"),
+        (("off", "tenant", "riverbent", *OFF), "no such tenant; there are riverbend, harbor"),
+        (("off", "tenant", "riverbend", "--tenant", "harbor", *OFF), "leave out --tenant"),
+        (("off", "client", "portal", *OFF), "name the tenant with --tenant; there are riverbend, harbor"),
+        (("on", "client", "portal", *BY), "name the tenant with --tenant; there are riverbend, harbor"),
         (("off", "client", "portal", *OF, *BY, "--reason", "two\nlines"), "reason must be"),
         (("on", "client", "portal", *OF, *BY), "riverbend: client portal is not off"),
     ):

@@ -120,7 +120,7 @@ class TestCommand:
             1, "portico: operationName is required: there are several operations.\n",
         )  # fmt: skip
 
-    @pytest.mark.parametrize("who", ["biller", "/HPAYMT", "biller/NOTHING", ""])
+    @pytest.mark.parametrize("who", ["biller", "/HPAYMT", "biller/", ""])
     def test_who_is_a_role_and_a_purpose(self, who: str) -> None:
         code, said = self.run("-", "--as", who)
         assert (code, said) == (2, "portico: --as takes a role and a purpose of use, such as biller/HPAYMT\n")
@@ -140,7 +140,20 @@ class TestCommand:
         assert said in output
         assert code == 1
 
-    def test_a_role_of_which_the_policies_know_nothing_has_an_empty_ceiling(self) -> None:
-        code, output = self.run("-", "--as", "nobody/TREAT", document="{ patients { edges { node { mrn } } } }")
+    @pytest.mark.parametrize(
+        ("who", "said"),
+        [
+            ("nobody/HRESCH", "no such role; there are patient, guardian, physician, front-desk, biller, researcher,"),
+            ("physician/HPAYMT", "physician has no purpose HPAYMT; there are TREAT, ETREAT"),
+            ("biller/NOTHING", "biller has no purpose NOTHING; there are HPAYMT"),
+        ],
+    )
+    def test_whom_the_policies_do_not_know_is_refused_with_whom_they_know(self, who: str, said: str) -> None:
+        code, output = self.run("-", "--as", who)
+        assert code == 2
+        assert output.startswith(f"portico: {said}")
+
+    def test_a_role_to_which_the_policies_give_nothing_of_it_has_an_empty_ceiling(self) -> None:
+        code, output = self.run("-", "--as", "auditor/HOPERAT", document="{ patients { edges { node { mrn } } } }")
         assert code == 0
         assert output.endswith("pruned by the ceiling\n  Patient.mrn\n")
