@@ -24,16 +24,8 @@ SERIES = {
 }  # fmt: skip
 """The last number of each series of cases; all are even."""
 FAULTS, HOLES = 22, 34
-KEYS = {"id", "category", "severity", "about", "rule", "tests", "not_applicable", "open", "operator", "campaign"}
+KEYS = {"id", "category", "severity", "about", "rule", "tests", "not_applicable", "operator", "campaign"}
 NOTES = KEYS - {"id", "tests"}
-OPEN: Mapping[str | int, str] = {
-    "HC-06": "no alert on looking for the well-known",
-    "HC-20": "no alert and no brake on volume",
-    "POL-08": "no switches",
-    "F20": "no switches",
-}
-"""What nothing keeps yet, and why. Whatever is missing here is kept, and whatever is kept is missing here."""
-
 Entry = Mapping[str, Any]
 
 
@@ -67,17 +59,11 @@ def test_no_case_fault_or_hole_is_missing() -> None:
     assert [entry["id"] for entry in _entries("holes.toml", "hole")] == list(range(1, HOLES + 1))
 
 
-def test_nothing_is_open_but_what_is_listed_with_its_reason() -> None:
-    assert {entry["id"] for entry in EVERYTHING if "open" in entry} == OPEN.keys()
-    assert all(OPEN.values())
-
-
 @pytest.mark.parametrize("entry", EVERYTHING, ids=lambda entry: str(entry["id"]))
 def test_each_is_kept_by_tests_that_exist_or_says_why_not(entry: Entry) -> None:
     assert entry.keys() <= KEYS
     assert entry.get("severity", "must") in {"must", "should"}
-    assert not {"not_applicable", "open"} <= entry.keys()
-    assert entry.get("tests") or "open" in entry, "what can't apply shows by a test that the door is shut"
+    assert entry.get("tests"), "what can't apply shows by a test that the door is shut"
     for note in NOTES & entry.keys():
         assert entry[note].strip() == entry[note] != "", note
         assert "\n" not in entry[note], note
