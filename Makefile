@@ -16,7 +16,7 @@ ASKING := $(addprefix tests/,unit/graph unit/resolvers unit/attacks unit/command
 	e2e/graphql_http $(addprefix e2e/whole/test_whole_,answers.py audit.py calls.py faults.py hidden_ids.py traces.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test reference opa check rego fix ci bench bench-scale lock schema docs clean
+.PHONY: help demo test reference opa check rego fix ci whole apart again bench bench-scale lock schema docs clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -60,7 +60,16 @@ fix: $(DEV) ## Format and repair what can be repaired by itself
 ci: ## What continuous integration runs: opa, check, test, reference
 	$(MAKE) opa
 	$(MAKE) check
-	$(MAKE) test
+	$(MAKE) --jobs=2 --keep-going --output-sync=target apart again
+
+# Whole systems wait most of the time, for what they start and for what is late, so what computes runs beside them.
+whole: $(DEV)
+	$(BIN)/python -m pytest tests/e2e tests/docs
+
+apart: $(DEV)
+	$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/docs
+
+again: whole
 	$(MAKE) reference
 
 bench: $(DEV) ## Measure everything, beside rivals in Python and under Node.js; WRITE=1 puts it into the documentation
