@@ -3,69 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 import pytest
 
-from graph.execution import Executor
 from portico.access.engine import Rule
-from portico.audit.entry import AuditEntry, Outcome
-from portico.records.exchange import GraphQLRequest
+from portico.audit.entry import Outcome
 from portico.records.references import RecordType, Tenant
-from portico.records.switches import Switchable, SwitchKind
+from portico.records.switches import SwitchKind
 from sandbox.population.planted import Planted
 from tests.house import MemoryHouse
+from tests.unit.graph.switching import Answer, ask, executor, off, on
 
 RIVERBEND, HARBOR = Tenant("riverbend"), Tenant("harbor")
+__all__ = ["ask", "executor"]
+
 JOINED = """{ patients(first: 10) { edges { node { gender mrn
   appointments(first: 3) { edges { node { start practitioner { npi } } } }
   claims(first: 3) { edges { node { status provider { npi } coverage { payer } } } } } } } viewer { subject } }"""
 BY_ID = """query ($id: ID!) { node(id: $id) { ... on Patient { mrn gender } ...F } patient(id: $id) { m: mrn }
   nodes(ids: [$id]) { ...F } patients(first: 100) { edges { node { ...F claims(first: 1) {
     edges { node { patient { mrn gender } } } } } } } } fragment F on Patient { mrn gender }"""
-
-Answer = dict[str, Any]
-
-
-@pytest.fixture(params=["plans", "graphql-core"])
-def executor(house: MemoryHouse, request: pytest.FixtureRequest) -> Executor:
-    """Both ways of executing, on the same parts."""
-    parts = house.executor._parts
-    return house.executor if request.param == "plans" else Executor(house.schema, replace(parts, planned=False))
-
-
-@pytest.fixture
-def ask(house: MemoryHouse, executor: Executor) -> Any:
-    async def ask(persona: str, query: str, purpose: str | None = None, **variables: Any) -> Answer:
-        request = GraphQLRequest(query=query, variables=variables)
-        answer: Answer = orjson.loads((await executor.answer(request, house.caller(persona, purpose))).body)
-        return answer
-
-    return ask
-
-
-async def _off(house: MemoryHouse, kind: SwitchKind, name: str, tenant: Tenant = RIVERBEND) -> None:
-    await house.switches.turn_off(Switchable(tenant, kind, name), by="ops", reason="why", at=_now(), entry=_entry())
-    house.trail.entries.clear()
-
-
-async def _on(house: MemoryHouse, kind: SwitchKind, name: str, tenant: Tenant = RIVERBEND) -> None:
-    await house.switches.turn_on(Switchable(tenant, kind, name), by="ops", at=_now(), entry=_entry())
-    house.trail.entries.clear()
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _entry() -> AuditEntry:
-    return AuditEntry(
-        tenant=RIVERBEND, request_id="r", subject="ops", kind="person", roles=frozenset(), purpose="HOPERAT",
-        client="portico switch", operation="0f" * 32, policy_revision="none", outcome=Outcome.DONE, at=_now(),
-    )  # fmt: skip
 
 
 def _codes(answer: Answer) -> list[tuple[str, str]]:
@@ -80,13 +38,13 @@ def _codes(answer: Answer) -> list[tuple[str, str]]:
         (SwitchKind.CLIENT, "workstation", RIVERBEND, "patient"),
     ],
 )
-async def test_a_tenant_a_subject_or_a_client_that_is_off_is_given_nothing_and_all_others_go_on(
+async def test_a_tenant_a_subject_or_a_client_that_is_off_is_given_nothing_and_all_others_goon(
     house: MemoryHouse, ask: Any, kind: SwitchKind, name: str, tenant: Tenant, going_on: str
 ) -> None:
     before = await ask(going_on, JOINED)
     named = house.caller("biller").principal.client if kind is SwitchKind.CLIENT else name
     assert house.caller(going_on).principal.client != named
-    await _off(house, kind, named, tenant)
+    await off(house, kind, named, tenant)
     house.asked()
 
     answer = await ask("biller", JOINED)
@@ -97,7 +55,7 @@ async def test_a_tenant_a_subject_or_a_client_that_is_off_is_given_nothing_and_a
     assert house.asked() == []
     assert house.trail.entries == []
     assert (await ask(going_on, JOINED))["data"] == before["data"]
-    await _on(house, kind, named, tenant)
+    await on(house, kind, named, tenant)
     assert "errors" not in await ask("biller", JOINED)
 
 
@@ -111,13 +69,13 @@ async def test_a_switch_of_one_tenant_is_none_of_another(house: MemoryHouse, ask
         (SwitchKind.SOURCE, "ehr"),
         (SwitchKind.FIELD, "Patient.mrn"),
     ):
-        await _off(house, kind, name, HARBOR)
+        await off(house, kind, name, HARBOR)
     assert (await ask("biller", JOINED))["data"] == before["data"]
 
 
 async def test_a_command_of_whoever_is_off_has_no_effect(house: MemoryHouse) -> None:
     caller = house.caller("physician", "ETREAT").principal
-    await _off(house, SwitchKind.SUBJECT, caller.subject)
+    await off(house, SwitchKind.SUBJECT, caller.subject)
     query = """mutation ($id: ID!) { breakTheGlass(input: {patient: $id, reason: "unconscious, no history known"}) {
       id } }"""
     answer = await house.ask("physician", query, "ETREAT", id=await house.patient_name(Planted.PATIENT))
@@ -130,7 +88,7 @@ async def test_a_command_of_whoever_is_off_has_no_effect(house: MemoryHouse) -> 
 
 async def test_a_source_that_is_off_is_not_called_and_costs_its_own_fields(house: MemoryHouse, ask: Any) -> None:
     whole = await ask("biller", JOINED)
-    await _off(house, SwitchKind.SOURCE, "billing")
+    await off(house, SwitchKind.SOURCE, "billing")
     house.asked()
     answer = await ask("biller", JOINED)
 
@@ -143,12 +101,12 @@ async def test_a_source_that_is_off_is_not_called_and_costs_its_own_fields(house
         before["node"].pop("claims")
         assert edge == before
     assert house.trail.entries[-1].sources == {"ehr", "scheduling"}
-    await _on(house, SwitchKind.SOURCE, "billing")
+    await on(house, SwitchKind.SOURCE, "billing")
     assert (await ask("biller", JOINED)).get("errors") is None
 
 
 async def test_a_source_that_is_off_costs_every_root_that_it_serves(house: MemoryHouse, ask: Any) -> None:
-    await _off(house, SwitchKind.SOURCE, "ehr")
+    await off(house, SwitchKind.SOURCE, "ehr")
     house.asked()
     query = """query ($id: ID!) { patients { edges { cursor } } patient(id: $id) { gender } nodes(ids: [$id]) { id }
       viewer { subject } }"""
@@ -159,7 +117,7 @@ async def test_a_source_that_is_off_costs_every_root_that_it_serves(house: Memor
 
 
 async def test_the_operator_reads_which_source_is_off_and_it_is_not_asked(house: MemoryHouse, ask: Any) -> None:
-    await _off(house, SwitchKind.SOURCE, "scheduling")
+    await off(house, SwitchKind.SOURCE, "scheduling")
     house.asked()
     answer = await ask("operator", "{ sources { name status serves } }")
     found = {one["name"]: (one["status"], bool(one["serves"])) for one in answer["data"]["sources"]}
@@ -167,9 +125,9 @@ async def test_the_operator_reads_which_source_is_off_and_it_is_not_asked(house:
     assert {one.source for one in house.asked()} == {"ehr", "billing"}
 
 
-async def test_what_is_portico_s_own_is_answered_whatever_source_is_off(house: MemoryHouse, ask: Any) -> None:
+async def test_what_is_portico_s_own_is_answered_whatever_source_isoff(house: MemoryHouse, ask: Any) -> None:
     for source in ("ehr", "scheduling", "billing", "portico"):
-        await _off(house, SwitchKind.SOURCE, source)
+        await off(house, SwitchKind.SOURCE, source)
     answer = await ask("privacy-officer", "{ emergencyAccesses { edges { node { id } } } viewer { kind } }")
     assert "errors" not in answer
 
@@ -183,7 +141,7 @@ async def test_a_field_that_is_off_is_withheld_on_every_path_and_asked_of_no_sou
     name = await house.patient_name(Planted.PATIENT)
     before = await ask("biller", BY_ID, id=name)
     assert "errors" not in before
-    await _off(house, SwitchKind.FIELD, "Patient.mrn")
+    await off(house, SwitchKind.FIELD, "Patient.mrn")
     house.asked()
     answer = await ask("biller", BY_ID, id=name)
 
@@ -206,9 +164,9 @@ async def test_what_is_remembered_of_releases_is_of_what_is_on_then(house: Memor
     query = "{ patients(first: 3) { edges { node { mrn gender } } } }"
     for _ in range(3):
         shown = await ask("biller", query)
-        await _off(house, SwitchKind.FIELD, "Patient.mrn")
+        await off(house, SwitchKind.FIELD, "Patient.mrn")
         hidden = await ask("biller", query)
-        await _on(house, SwitchKind.FIELD, "Patient.mrn")
+        await on(house, SwitchKind.FIELD, "Patient.mrn")
         assert all(_values(shown["data"], {"mrn"}))
         assert set(_values(hidden["data"], {"mrn"})) == {None}
         assert all(_values(hidden["data"], {"gender"}))
@@ -226,31 +184,31 @@ async def test_no_filter_finds_anybody_by_a_field_that_is_off_and_no_source_is_a
     coordinate = {"family": "name", "given": "name", "identifier": "identifiers"}.get(field, field)
     query = "query ($f: PatientFilter) { patients(filter: $f) { edges { node { id } } } }"
     assert (await ask("biller", query, f={field: values[field]}))["data"]["patients"]["edges"]
-    await _off(house, SwitchKind.FIELD, f"Patient.{coordinate}")
+    await off(house, SwitchKind.FIELD, f"Patient.{coordinate}")
     house.asked()
     assert (await ask("biller", query, f={field: values[field]}))["data"] == {"patients": {"edges": []}}
     assert house.asked() == []
 
 
-async def test_no_order_tells_of_a_field_that_is_off(house: MemoryHouse, ask: Any) -> None:
+async def test_no_order_tells_of_a_field_that_isoff(house: MemoryHouse, ask: Any) -> None:
     query = "query ($o: PatientOrder) { patients(first: 100, orderBy: $o) { edges { node { id } } } }"
     rising, falling = [await ask("biller", query, o=f"BIRTH_DATE_{way}") for way in ("ASC", "DESC")]
     assert rising["data"] != falling["data"]
-    await _off(house, SwitchKind.FIELD, "Patient.birthDate")
+    await off(house, SwitchKind.FIELD, "Patient.birthDate")
     rising, falling = [await ask("biller", query, o=f"BIRTH_DATE_{way}") for way in ("ASC", "DESC")]
     assert rising["data"] == falling["data"]
 
 
-async def test_no_filter_behind_an_edge_finds_by_a_field_that_is_off(house: MemoryHouse, ask: Any) -> None:
+async def test_no_filter_behind_an_edge_finds_by_a_field_that_isoff(house: MemoryHouse, ask: Any) -> None:
     query = """{ patients(first: 100) { edges { node { claims(filter: {status: [PAID, DENIED, ACCEPTED, PENDED]}) {
       edges { node { id } } } } } } }"""
     assert _values((await ask("biller", query))["data"]["patients"]["edges"], {"id"})
-    await _off(house, SwitchKind.FIELD, "Claim.status")
+    await off(house, SwitchKind.FIELD, "Claim.status")
     assert _values((await ask("biller", query))["data"]["patients"]["edges"], {"id"}) == []
 
 
 async def test_an_edge_that_is_off_is_not_followed(house: MemoryHouse, ask: Any) -> None:
-    await _off(house, SwitchKind.FIELD, "Patient.claims")
+    await off(house, SwitchKind.FIELD, "Patient.claims")
     house.asked()
     answer = await ask("biller", JOINED)
     assert _codes(answer) == [("patients.edges.@.node.claims", "UNAUTHORIZED_FIELD_OR_TYPE")]
@@ -261,7 +219,7 @@ async def test_an_edge_that_is_off_is_not_followed(house: MemoryHouse, ask: Any)
 async def test_with_its_id_a_whole_type_is_off_and_asked_of_no_source(house: MemoryHouse, ask: Any) -> None:
     found = await ask("biller", "{ claims(first: 1) { edges { node { id } } } }")
     name = found["data"]["claims"]["edges"][0]["node"]["id"]
-    await _off(house, SwitchKind.FIELD, "Claim.id")
+    await off(house, SwitchKind.FIELD, "Claim.id")
     house.asked()
     query = """query ($id: ID!) { claims { edges { node { id } } } claim(id: $id) { status } node(id: $id) { id }
       patients(first: 20) { edges { node { claims { edges { node { status } } } } } } }"""
@@ -274,8 +232,8 @@ async def test_with_its_id_a_whole_type_is_off_and_asked_of_no_source(house: Mem
 
 async def test_what_policy_withholds_anyway_says_that_it_is_off_and_no_more(house: MemoryHouse, ask: Any) -> None:
     query = "{ patients(first: 100) { edges { node { phone ssn } } } }"
-    await _off(house, SwitchKind.FIELD, "Patient.phone")
-    await _off(house, SwitchKind.FIELD, "Patient.ssn")
+    await off(house, SwitchKind.FIELD, "Patient.phone")
+    await off(house, SwitchKind.FIELD, "Patient.ssn")
     for persona in ("biller", "physician", "front-desk"):
         answer = await ask(persona, query)
         assert {one["extensions"]["reason"] for one in answer["errors"]} == {"switched_off"}
@@ -283,7 +241,7 @@ async def test_what_policy_withholds_anyway_says_that_it_is_off_and_no_more(hous
 
 
 async def test_a_root_that_is_off_leads_nowhere(house: MemoryHouse, ask: Any) -> None:
-    await _off(house, SwitchKind.FIELD, "Query.patients")
+    await off(house, SwitchKind.FIELD, "Query.patients")
     house.asked()
     name = await house.patient_name(Planted.PATIENT)
     answer = await ask(
@@ -307,7 +265,7 @@ async def test_a_command_that_is_off_or_looks_up_by_what_is_off_is_refused_on_th
     house: MemoryHouse, ask: Any, field: str
 ) -> None:
     person = next(one for one in house.populations["riverbend"].people if one.key == Planted.PATIENT)
-    await _off(house, SwitchKind.FIELD, field)
+    await off(house, SwitchKind.FIELD, field)
     house.asked()
     answer = await ask("physician", GLASS, "ETREAT", mrn=person.mrn, born=person.birth_date)
     assert answer["data"] == {"breakTheGlass": None}
@@ -331,9 +289,9 @@ async def test_a_switch_counts_for_every_request_that_begins_after_it(house: Mem
     for _ in range(10):
         under_way = [asyncio.ensure_future(others()) for _ in range(8)]
         await asyncio.sleep(0)
-        await _off(house, SwitchKind.FIELD, "Patient.mrn")
+        await off(house, SwitchKind.FIELD, "Patient.mrn")
         assert _values((await ask("biller", query))["data"], {"mrn"}) == [None]
-        await _on(house, SwitchKind.FIELD, "Patient.mrn")
+        await on(house, SwitchKind.FIELD, "Patient.mrn")
         assert _values((await ask("biller", query))["data"], {"mrn"}) != [None]
         await asyncio.gather(*under_way)
 
@@ -381,40 +339,3 @@ def _without_mrn(value: Any) -> Any:
         case list():
             return [_without_mrn(one) for one in value]
     return value
-
-
-NUMBERS = """query ($f: PatientFilter) { patients(first: 5, filter: $f) { edges { node {
-  ssn mrn identifiers { value } } } } }"""
-
-
-@pytest.mark.parametrize("field", ["ssn", "mrn"])
-@pytest.mark.parametrize("persona", ["biller", "patient", "guardian"])
-async def test_a_number_that_is_off_is_told_by_no_other_field(
-    house: MemoryHouse, ask: Any, persona: str, field: str
-) -> None:
-    def nodes(answer: Answer) -> list[dict[str, Any]]:
-        return [edge["node"] for edge in answer["data"]["patients"]["edges"]]
-
-    numbers = {node[field] for node in nodes(await ask(persona, NUMBERS))} - {None}
-    assert numbers
-    await _off(house, SwitchKind.FIELD, f"Patient.{field}")
-    told = nodes(await ask(persona, NUMBERS))
-    assert told
-    assert all(node[field] is None for node in told)
-    assert numbers.isdisjoint(one["value"] for node in told for one in node["identifiers"] or ())
-
-
-async def test_nobody_is_found_by_a_number_that_is_off(house: MemoryHouse, ask: Any) -> None:
-    before = (await ask("biller", NUMBERS))["data"]["patients"]["edges"]
-    number = next(edge["node"]["ssn"] for edge in before if edge["node"]["ssn"])
-    assert (await ask("biller", NUMBERS, f={"identifier": number}))["data"]["patients"]["edges"]
-    await _off(house, SwitchKind.FIELD, "Patient.ssn")
-    assert not (await ask("biller", NUMBERS, f={"identifier": number}))["data"]["patients"]["edges"]
-
-
-async def test_an_amount_that_is_off_follows_from_no_other_field(house: MemoryHouse, ask: Any) -> None:
-    query = "{ claims(first: 5) { edges { node { billed { amount } lines { billed { amount } } status } } } }"
-    await _off(house, SwitchKind.FIELD, "Claim.billed")
-    told = (await ask("biller", query))["data"]["claims"]["edges"]
-    assert told
-    assert all(edge["node"]["billed"] is None and edge["node"]["lines"] is None for edge in told)
