@@ -16,6 +16,7 @@ PAGE: Final = ROOT / "docs" / "explanation" / "performance.md"
 PARTS: Final = {
     "benchmarks.memory": "Inside the process",
     "benchmarks.decisions": "Deciding",
+    "benchmarks.guarded": "Guarded, and under policies that allow all",
     "benchmarks": "Beside a handler written by hand and stock Strawberry",
     "benchmarks.peers": "Beside GraphQL servers under Node.js",
     "benchmarks.tiny": "The smallest query",

@@ -119,7 +119,9 @@ async def _pages(session: aiohttp.ClientSession, stage: Stage, worker: Worker, n
     arguments = "".join(f", $a{place}: String" for place in range(len(cursors)))
     roots = " ".join(f"p{place}: patients(first: $n, after: $a{place}) {{ ...Row }}" for place in range(len(cursors)))
     asked = {"n": size, **{f"a{place}": cursor for place, cursor in enumerate(cursors)}}
-    return Target.of(worker.url, [worker.pid], f"query Load($n: Int!{arguments}) {{ {roots} }} {ROW}", asked, token)
+    return Target.of(
+        worker.url, [worker.pid], f"query Load($n: Int!{arguments}) {{ {roots} }} {ROW}", asked, token=token
+    )
 
 
 async def _resident(worker: Worker) -> float:

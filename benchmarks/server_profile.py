@@ -41,7 +41,7 @@ async def main() -> None:
 
 
 async def _hundred(stage: Stage, session: aiohttp.ClientSession, worker: Worker) -> Target:
-    target = Target.of(worker.url, [worker.pid], LOAD, {"n": 100}, stage.token("biller"))
+    target = Target.of(worker.url, [worker.pid], LOAD, {"n": 100}, token=stage.token("biller"))
     await target.ask(session)
     return target
 

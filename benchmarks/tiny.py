@@ -41,11 +41,11 @@ async def main() -> None:
 
 
 async def target_of(stage: Stage, session: aiohttp.ClientSession, worker: Worker) -> Target:
-    """The tiny query about the first patient whom the persona sees."""
+    """The tiny query about each of the first patients whom the persona sees."""
     token = stage.token(PERSONA)
-    found: Any = await ask(session, worker.url, token, "{ patients(first: 1) { edges { node { id } } } }")
-    id_ = found["data"]["patients"]["edges"][0]["node"]["id"]
-    target = Target.of(worker.url, [worker.pid], QUERY, {"id": id_}, token)
+    found: Any = await ask(session, worker.url, token, "{ patients(first: 100) { edges { node { id } } } }")
+    ids = [{"id": edge["node"]["id"]} for edge in found["data"]["patients"]["edges"]]
+    target = Target.of(worker.url, [worker.pid], QUERY, *ids, token=token)
     answer = orjson.loads(await target.ask(session))
     if "errors" in answer or answer["data"]["patient"] is None:
         raise RuntimeError("the tiny query isn't answered in full")

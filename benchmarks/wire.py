@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import aiohttp
@@ -16,25 +17,29 @@ from benchmarks.stage import cpu_seconds
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A server, and the request that it is asked: the same body again and again, over kept connections."""
+    """A server, and the requests that it is asked, in turns, over kept connections.
+
+    Where there are several, no two clients ask the same at once: what is done for equal questions is not measured.
+    """
 
     url: str
     pids: Sequence[int]
     """The processes whose CPU counts as the server's."""
     headers: Mapping[str, str]
-    body: bytes
+    bodies: Sequence[bytes]
+    _turn: count[int] = field(default_factory=count)
 
     @classmethod
     def of(
-        cls, url: str, pids: Sequence[int], query: str, variables: Mapping[str, Any], token: str | None = None
+        cls, url: str, pids: Sequence[int], query: str, *variables: Mapping[str, Any], token: str | None = None
     ) -> Target:
-        """A target for a GraphQL request."""
+        """A target for a GraphQL query with each of these variables."""
         authorization = {} if token is None else {"Authorization": f"Bearer {token}"}
         return cls(
             url,
             pids,
             {"Content-Type": "application/json", "Accept": "application/json", **authorization},
-            orjson.dumps({"query": query, "variables": variables}),
+            [orjson.dumps({"query": query, "variables": values}) for values in variables],
         )
 
     def cpu(self) -> float:
@@ -43,7 +48,8 @@ class Target:
 
     async def ask(self, session: aiohttp.ClientSession) -> bytes:
         """One answer's bytes; any but a good and complete one is an error."""
-        async with session.post(f"{self.url}/graphql", data=self.body, headers=self.headers) as response:
+        asked = self.bodies[next(self._turn) % len(self.bodies)]
+        async with session.post(f"{self.url}/graphql", data=asked, headers=self.headers) as response:
             body = await response.read()
             if response.status != 200 or b'"errors":' in body:
                 raise RuntimeError(f"{response.status}: {body[:200]!r}")
