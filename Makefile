@@ -63,13 +63,13 @@ ci: ## What continuous integration runs: opa, check, test, reference
 	$(MAKE) --jobs=2 --keep-going --output-sync=target apart again
 
 # Whole systems wait most of the time, for what they start and for what is late, so what computes runs beside them.
-whole: $(DEV)
+whole: $(DEV) ## Run the tests that start whole systems, and those of the documentation
 	$(BIN)/python -m pytest tests/e2e tests/docs
 
-apart: $(DEV)
+apart: $(DEV) ## Run all other tests
 	$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/docs
 
-again: whole
+again: whole ## Run `reference` once `whole` is done
 	$(MAKE) reference
 
 bench: $(DEV) ## Measure everything, beside rivals in Python and under Node.js; WRITE=1 puts it into the documentation

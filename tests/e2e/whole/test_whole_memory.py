@@ -6,10 +6,12 @@ import itertools
 import resource
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
+
+import pytest
 
 from tests.e2e.whole.lone import LoneServer
 from tests.e2e.whole.stage import ANSWER_SECONDS, until
@@ -75,6 +77,21 @@ class Readers:
                 self.refused.append(reply)
 
 
+def _goes_on(lone: LoneServer, readers: Readers, ended: int) -> bool:
+    """Whether so many requests have ended, one way or the other; a server that hangs is ended, as by its supervisor."""
+    assert lone.server is not None
+    server = lone.server
+    with suppress(pytest.fail.Exception):
+        until(
+            "requests end",
+            lambda: readers.ended > ended or server.poll() is not None,
+            seconds=ANSWER_SECONDS,
+        )
+    if server.poll() is None and readers.ended <= ended:
+        lone.kill_server()
+    return server.poll() is None
+
+
 def _size_bytes(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
 
@@ -89,12 +106,7 @@ async def test_a_server_without_memory_gives_up_and_tells_nothing_that_it_has_no
             count = readers.ended
             limit = _size_bytes(server.pid) + mebibytes * 2**20
             resource.prlimit(server.pid, resource.RLIMIT_AS, (limit, most))
-            until(
-                "requests end one way or the other",
-                lambda count=count: readers.ended > count + 5 * READERS or server.poll() is not None,  # type: ignore[misc]
-                seconds=2 * ANSWER_SECONDS,
-            )
-            if server.poll() is not None:
+            if not _goes_on(lone, readers, count + 5 * READERS):
                 break
     if server.poll() is None:
         resource.prlimit(server.pid, resource.RLIMIT_AS, (most, most))
