@@ -38,7 +38,7 @@ def _codes(answer: Answer) -> list[tuple[str, str]]:
         (SwitchKind.CLIENT, "workstation", RIVERBEND, "patient"),
     ],
 )
-async def test_a_tenant_a_subject_or_a_client_that_is_off_is_given_nothing_and_all_others_goon(
+async def test_a_tenant_a_subject_or_a_client_that_is_off_is_given_nothing_and_all_others_go_on(
     house: MemoryHouse, ask: Any, kind: SwitchKind, name: str, tenant: Tenant, going_on: str
 ) -> None:
     before = await ask(going_on, JOINED)
@@ -125,7 +125,7 @@ async def test_the_operator_reads_which_source_is_off_and_it_is_not_asked(house:
     assert {one.source for one in house.asked()} == {"ehr", "billing"}
 
 
-async def test_what_is_portico_s_own_is_answered_whatever_source_isoff(house: MemoryHouse, ask: Any) -> None:
+async def test_what_is_portico_s_own_is_answered_whatever_source_is_off(house: MemoryHouse, ask: Any) -> None:
     for source in ("ehr", "scheduling", "billing", "portico"):
         await off(house, SwitchKind.SOURCE, source)
     answer = await ask("privacy-officer", "{ emergencyAccesses { edges { node { id } } } viewer { kind } }")
@@ -190,7 +190,7 @@ async def test_no_filter_finds_anybody_by_a_field_that_is_off_and_no_source_is_a
     assert house.asked() == []
 
 
-async def test_no_order_tells_of_a_field_that_isoff(house: MemoryHouse, ask: Any) -> None:
+async def test_no_order_tells_of_a_field_that_is_off(house: MemoryHouse, ask: Any) -> None:
     query = "query ($o: PatientOrder) { patients(first: 100, orderBy: $o) { edges { node { id } } } }"
     rising, falling = [await ask("biller", query, o=f"BIRTH_DATE_{way}") for way in ("ASC", "DESC")]
     assert rising["data"] != falling["data"]
@@ -199,7 +199,7 @@ async def test_no_order_tells_of_a_field_that_isoff(house: MemoryHouse, ask: Any
     assert rising["data"] == falling["data"]
 
 
-async def test_no_filter_behind_an_edge_finds_by_a_field_that_isoff(house: MemoryHouse, ask: Any) -> None:
+async def test_no_filter_behind_an_edge_finds_by_a_field_that_is_off(house: MemoryHouse, ask: Any) -> None:
     query = """{ patients(first: 100) { edges { node { claims(filter: {status: [PAID, DENIED, ACCEPTED, PENDED]}) {
       edges { node { id } } } } } } }"""
     assert _values((await ask("biller", query))["data"]["patients"]["edges"], {"id"})

@@ -33,7 +33,7 @@ async def test_a_number_that_is_off_is_told_by_no_other_field(
     assert numbers.isdisjoint(one["value"] for node in told for one in node["identifiers"] or ())
 
 
-async def test_nobody_is_found_by_a_number_that_isoff(house: MemoryHouse, ask: Any) -> None:
+async def test_nobody_is_found_by_a_number_that_is_off(house: MemoryHouse, ask: Any) -> None:
     before = (await ask("biller", NUMBERS))["data"]["patients"]["edges"]
     number = next(edge["node"]["ssn"] for edge in before if edge["node"]["ssn"])
     assert (await ask("biller", NUMBERS, f={"identifier": number}))["data"]["patients"]["edges"]
