@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.worlds import leaks
 from tests.worlds.bindings import Pools, Values
 from tests.worlds.differences import Differences
-from tests.worlds.documents import Draw, operations, page_through
+from tests.worlds.documents import SHRINKS, Draw, operations, page_through
 from tests.worlds.reference import Overreach, Reference
 from tests.worlds.sight import Sight, Who
 from tests.worlds.stage import Leak, Stage, staged
@@ -47,7 +47,7 @@ SHARES: Final = {
 class Check:
     """One person's questions to worlds that they can't tell apart, each judged by the table."""
 
-    def __init__(self, stage: Stage, who: Who, *, shrink: bool = True) -> None:
+    def __init__(self, stage: Stage, who: Who, *, shrink: bool = SHRINKS) -> None:
         self.asked = self.executed = 0
         self._phases = (Phase.generate, Phase.shrink) if shrink else (Phase.generate,)
         self._reference = Reference(stage)

@@ -23,7 +23,7 @@ from tests.spec.served_world import SchemaText, schema_text
 from tests.worlds import troubles
 from tests.worlds.bindings import Pools, Values
 from tests.worlds.clinic import World
-from tests.worlds.documents import Draw, Operation, operations, page_through
+from tests.worlds.documents import SHRINKS, Draw, Operation, operations, page_through
 from tests.worlds.elaboration import elaborated
 from tests.worlds.features import features
 from tests.worlds.scenery import BASE_SIZE, scenery
@@ -155,7 +155,7 @@ class Agreement:
     pair: Pair
     persona: str
     purpose: str
-    shrink: bool = True
+    shrink: bool = SHRINKS
     asked: int = 0
     met: Counter[str] = field(default_factory=Counter)
     """How many of the operations had which feature, met which trouble and had which outcome."""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.oracles.reply import Reply
 from tests.worlds.bindings import Pools, Values
 from tests.worlds.differences import Differences
-from tests.worlds.documents import Draw, operations, page_through
+from tests.worlds.documents import SHRINKS, Draw, operations, page_through
 from tests.worlds.sight import Who
 from tests.worlds.stage import Stage, alike
 from tests.worlds.variations import Difference
@@ -53,7 +53,7 @@ class Comparison:
 
     stage: Stage
     who: Who
-    shrink: bool = True
+    shrink: bool = SHRINKS
     salt: str = ""
     """Other questions, and other pairs, for another one."""
     asked: int = 0

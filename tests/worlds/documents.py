@@ -6,6 +6,7 @@ variables, so that one document asks many questions; which values they get is an
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -51,6 +52,9 @@ _TEXT_NAMES: Final = frozenset({"Organization", "Location", "Source"})
 
 
 Draw: TypeAlias = Callable[[st.SearchStrategy[Any]], Any]
+
+SHRINKS: Final = os.environ.get("CI") != "true"
+"""Whether what is found is made as small as can be: that takes minutes, which whoever looks into it has."""
 """Hypothesis's, in a strategy or in a test."""
 
 
