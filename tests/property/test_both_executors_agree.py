@@ -91,7 +91,7 @@ def test_everything_that_can_be_written_and_go_wrong_occurred(agreed: Callable[[
 
 
 @pytest.mark.parametrize("deviation", deviations.ALL, ids=lambda one: one.__name__)
-def test_the_comparison_finds_a_deviation_within_one_persons_share(deviation: type[Levels]) -> None:
+def test_the_comparison_finds_a_deviation_within_a_few_shares(deviation: type[Levels]) -> None:
     persona, purpose = "physician", "TREAT"
     with paired(deviations.executing(deviation)) as deviating, pytest.raises(Disagreement):
-        Agreement(deviating, persona, purpose, shrink=False).ask(SHARES[persona, purpose])
+        Agreement(deviating, persona, purpose, shrink=False).ask(4 * SHARES[persona, purpose])
