@@ -322,35 +322,7 @@ async def test_an_error_that_a_connector_let_through_is_invalid_and_keeps_its_ca
     assert "birthDate" not in str(caught.value)
 
 
-# -- scans, reports, the end
-
-
-async def test_people_and_relations_stream_through_with_one_report_each() -> None:
-    world = World(ChannelConfig(timeout_seconds=0.001))
-    people = [person.source_id async for person in world.channel.people(world.call())]
-    relations = [relation.party async for relation in world.channel.relations(world.call())]
-    assert people == ["p0", "p1", "p2", "p3", "p4"]
-    assert relations == ["1000000012"]
-    assert [(report.calls, report.status) for report in world.reports] == [(1, CallStatus.OK)] * 2
-
-
-async def test_a_scan_that_breaks_off_says_so() -> None:
-    world = World()
-    people = world.channel.people(world.call())
-    await anext(people)
-    world.connector.fault = SourceUnavailable(SOURCE)
-    with pytest.raises(SourceUnavailable):
-        await anext(people)
-    assert world.reports[0].status is CallStatus.UNAVAILABLE
-    assert world.channel.stats.under_way == 0
-
-
-async def test_a_scan_may_pause_between_items_without_holding_a_place_in_line() -> None:
-    world = World(ChannelConfig(concurrency_limit=1))
-    people = world.channel.people(world.call())
-    await anext(people)
-    await world.channel.ping(world.call())
-    assert len([person async for person in people]) == 4
+# -- reports, the end
 
 
 @pytest.mark.parametrize(
