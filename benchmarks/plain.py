@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from portico.records.sensitivity import NORMAL, labels_of
-from portico.records.values import Coding
 from sandbox.population.model import Alias, Code, Person, Population, Visit
 
 
@@ -46,8 +45,8 @@ def _alias(person: Person, alias: Alias | None) -> Alias | None:
 
 
 def _sensitive(visit: Visit) -> bool:
-    codings = [Coding(system=code.system, code=code.code) for code in _codes(visit)]
-    return labels_of(codings, set_by_source=frozenset(visit.labels)) - {NORMAL} != frozenset()
+    codes = ((code.system, code.code) for code in _codes(visit))
+    return labels_of(codes, set_by_source=frozenset(visit.labels)) - {NORMAL} != frozenset()
 
 
 def _codes(visit: Visit) -> Iterator[Code]:

@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ from resolvers.seal import Seal
 from sandbox.identity.personas import Persona, personas
 from sandbox.population.generator import generate
 from sandbox.population.model import Population
+from tests.changed import replace
 from tests.contract.truth import Truth, billing_truth, ehr_truth, scheduling_truth
 from tests.watched import Asked, GatedTrail, RecordingConnector, WatchedCrosswalk, WatchedEngine
 

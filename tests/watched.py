@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from connectors.memory.connector import MemoryConnector
@@ -16,6 +16,7 @@ from portico.records.references import By, RecordType, SourceName
 from portico.records.search import Page, Search
 from portico.records.types import Record
 from portico.store.memory import MemoryCrosswalk
+from tests.changed import replace
 
 
 @dataclass(frozen=True, slots=True)

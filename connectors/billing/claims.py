@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -83,19 +83,21 @@ class Translation:
             ),
             subject=_present(row["sbscr_no"]),
             labels=sensitivity.labels_of(
-                (*self._coded_diagnoses(row), *self._coded_services(row)),
+                chain(self._coded_diagnoses(row), self._coded_services(row)),
                 set_by_source=self._mapping.labels_of(row["sens_cd"] or ""),
             ),
             **values,
         )
 
-    def _coded_diagnoses(self, row: Row) -> Iterator[Coding]:
-        entries = filter(None, (row["dx_list"] or "").split(";"))
-        return (self._diagnosis(entry, None) for entry in entries)
+    def _coded_diagnoses(self, row: Row) -> Iterator[tuple[str | None, str | None]]:
+        systems = self._mapping.diagnosis_systems
+        for entry in filter(None, (row["dx_list"] or "").split(";")):
+            qualifier, _, code = entry.partition(":")
+            yield systems.get(qualifier), code
 
-    def _coded_services(self, row: Row) -> Iterator[Coding]:
+    def _coded_services(self, row: Row) -> Iterator[tuple[str | None, str | None]]:
         systems = self._mapping.service_systems
-        return (Coding(system=systems.get(kind), code=code) for kind, code in orjson.loads(row["services"] or "[]"))
+        return ((systems.get(kind), code) for kind, code in orjson.loads(row["services"] or "[]"))
 
     def _service_period(self, row: Row) -> Period | None:
         """From the first instant of the first day to the last second of the last: a FHIR period includes its end."""

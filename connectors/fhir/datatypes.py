@@ -110,15 +110,17 @@ def concepts(value: Any) -> tuple[Coding, ...]:
     return tuple(found for each in elements(value) if (found := concept(each)) is not None)
 
 
-def codings(value: Any) -> list[Coding]:
-    """Every coding of a CodeableConcept, or of a list of them. Raises `Malformed` where there is something else."""
-    concepts_ = value if isinstance(value, list) else [] if value is None else [value]
+def codes(value: Any) -> list[tuple[str | None, str | None]]:
+    """Every code of a CodeableConcept, or of a list of them, after its system.
+
+    Raises `Malformed` where there is something else.
+    """
     found = []
-    for each in concepts_:
+    for each in value if isinstance(value, list) else [] if value is None else [value]:
         said = each.get("coding", []) if isinstance(each, dict) else None
         if not isinstance(said, list) or not all(isinstance(one, dict) for one in said):
             raise Malformed("a coded concept can't be read")
-        found += [made for one in said if (made := coding(one)) is not None]
+        found += [(text(one.get("system")), text(one.get("code"))) for one in said]
     return found
 
 

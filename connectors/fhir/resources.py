@@ -88,7 +88,7 @@ def labels_of(type_: RecordType, resource: Json, reading: Reading) -> frozenset[
     if type_ not in sensitivity.LABELLED:
         return found - {sensitivity.NORMAL}
     try:
-        said = [each for name in RESOURCES[type_].judged for each in datatypes.codings(resource.get(name))]
+        said = [each for name in RESOURCES[type_].judged for each in datatypes.codes(resource.get(name))]
     except Malformed:
         said, found = [], found | {sensitivity.RESTRICTED}
     return sensitivity.labels_of(said, set_by_source=found)

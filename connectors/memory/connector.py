@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from dataclasses import fields
 from typing import Final
 
 from connectors.keys import key_of
@@ -19,7 +18,7 @@ from portico.records.references import By, RecordType, SourceName
 from portico.records.search import FIELDS, Hit, Page, Search
 from portico.records.types import RECORD_CLASSES, Record
 
-_ALWAYS: Final = frozenset(field.name for field in fields(Record))
+_ALWAYS: Final = frozenset(Record.__struct_fields__)
 
 
 class MemoryConnector:
@@ -146,5 +145,5 @@ def _place(position: str) -> tuple[str, str]:
 
 def _asked(record: Record, attributes: frozenset[str]) -> Record:
     shape = RECORD_CLASSES[record.type]
-    kept = [field.name for field in fields(shape) if field.name in _ALWAYS or field.name in attributes]
+    kept = [name for name in shape.__struct_fields__ if name in _ALWAYS or name in attributes]
     return shape(**{name: getattr(record, name) for name in kept})

@@ -164,7 +164,9 @@ class Reader:
         if not isinstance(flags, list) or not all(isinstance(flag, str) for flag in flags):
             raise Malformed("an appointment's privacy flags can't be read")
         flagged = frozenset(self.mapping.flags.get(flag, f"scheduling|{flag}") for flag in flags)
-        return sensitivity.labels_of((_service(item, self.mapping),), set_by_source=flagged)
+        service = _service(item, self.mapping)
+        said = () if service is None else ((service.system, service.code),)
+        return sensitivity.labels_of(said, set_by_source=flagged)
 
     def _provenance(self, name: str) -> Provenance:
         return Provenance(

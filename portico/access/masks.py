@@ -9,9 +9,11 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum, StrEnum
+
+from msgspec.structs import replace
 
 from portico.records.values import ClaimLine, HumanName, Identifier, Period
 

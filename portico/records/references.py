@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple, NewType
+from typing import NewType
+
+from msgspec import Struct
 
 Tenant = NewType("Tenant", str)
 """A clinic group: everything belongs to exactly one."""
@@ -69,8 +70,7 @@ class By(StrEnum):
     """The payer's member number (coverages)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True, gc=False):
     """Points at a record by a key that its source understands: `Reference(PRACTITIONER, By.NPI, "1234567893")`."""
 
     type: RecordType
@@ -78,7 +78,7 @@ class Reference:
     value: str
 
 
-class RecordId(NamedTuple):
+class RecordId(Struct, frozen=True, gc=False, cache_hash=True):
     """Names one record of one source for good: `RecordId(APPOINTMENT, "scheduling", "A-1001")`."""
 
     type: RecordType

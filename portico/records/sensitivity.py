@@ -6,12 +6,14 @@ Which codes make which label stands in `sensitivity.toml`, beside this module; c
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
 from portico.records.codesets import CodeSets
 from portico.records.references import RecordType
 from portico.records.types import Record
-from portico.records.values import Coding
+
+Code: TypeAlias = tuple[str | None, str | None]
+"""A code system, and a code of it."""
 
 NORMAL: Final = "N"
 """Judged, and nothing restricts it. Alone, or not at all."""
@@ -33,17 +35,21 @@ _JUDGED_NORMAL: Final = frozenset({NORMAL})
 _CODE_SETS: Final = CodeSets.load()
 
 
-def labels_of(codings: Iterable[Coding | None], *, set_by_source: frozenset[str] = _NONE) -> frozenset[str]:
-    """The labels of a record that says these things: those of all codings, and those that its source set.
+def labels_of(
+    codes: Iterable[tuple[str | None, str | None]], *, set_by_source: frozenset[str] = _NONE
+) -> frozenset[str]:
+    """The labels of a record that says these codes, each after its system: all of theirs, and those of its source.
 
-    `N` alone where something could be judged and nothing restricts; empty where nothing could be judged. A coding
-    without a code, or of a system that has no code set, says nothing.
+    `N` alone where something could be judged and nothing restricts; empty where nothing could be judged. A code that
+    is none, or of a system that has no code set, says nothing.
     """
-    found = set(set_by_source)
-    for coding in codings:
-        if coding is not None and coding.system and coding.code:
-            found.update(_CODE_SETS.labels_of(coding.system, coding.code) or _NONE)
-    return frozenset(found - _JUDGED_NORMAL if len(found) > 1 else found)
+    found = set_by_source
+    for system, code in codes:
+        if system and code:
+            said = _CODE_SETS.labels_of(system, code)
+            if said is not None and said is not found:
+                found |= said
+    return found - _JUDGED_NORMAL if len(found) > 1 else found
 
 
 def of(

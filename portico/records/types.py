@@ -7,7 +7,6 @@ is decided elsewhere. Dates are FHIR `date` strings (YYYY, YYYY-MM or YYYY-MM-DD
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
@@ -24,6 +23,7 @@ from portico.records.values import (
     Money,
     Period,
     Provenance,
+    Value,
 )
 
 
@@ -106,8 +106,7 @@ class ClaimType(StrEnum):
     VISION = "vision"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(Value, frozen=True, kw_only=True):
     """What every record carries, whatever its type."""
 
     type: ClassVar[RecordType]
@@ -120,8 +119,7 @@ class Record:
     """Sensitivity labels (FHIR security labels), as the source set them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patient(Record):
+class Patient(Record, frozen=True, kw_only=True):
     """FHIR Patient."""
 
     type: ClassVar[RecordType] = RecordType.PATIENT
@@ -141,8 +139,7 @@ class Patient(Record):
     managing_organization: Reference | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Practitioner(Record):
+class Practitioner(Record, frozen=True, kw_only=True):
     """FHIR Practitioner."""
 
     type: ClassVar[RecordType] = RecordType.PRACTITIONER
@@ -153,8 +150,7 @@ class Practitioner(Record):
     active: bool | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Organization(Record):
+class Organization(Record, frozen=True, kw_only=True):
     """FHIR Organization."""
 
     type: ClassVar[RecordType] = RecordType.ORGANIZATION
@@ -164,8 +160,7 @@ class Organization(Record):
     address: Address | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Location(Record):
+class Location(Record, frozen=True, kw_only=True):
     """FHIR Location."""
 
     type: ClassVar[RecordType] = RecordType.LOCATION
@@ -177,8 +172,7 @@ class Location(Record):
     address: Address | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CareTeamMember(Record):
+class CareTeamMember(Record, frozen=True, kw_only=True):
     """One practitioner participant of a patient's FHIR CareTeam."""
 
     type: ClassVar[RecordType] = RecordType.CARE_TEAM_MEMBER
@@ -188,8 +182,7 @@ class CareTeamMember(Record):
     practitioner: Reference | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Encounter(Record):
+class Encounter(Record, frozen=True, kw_only=True):
     """FHIR Encounter."""
 
     type: ClassVar[RecordType] = RecordType.ENCOUNTER
@@ -206,8 +199,7 @@ class Encounter(Record):
     organization: Reference | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coverage(Record):
+class Coverage(Record, frozen=True, kw_only=True):
     """FHIR Coverage."""
 
     type: ClassVar[RecordType] = RecordType.COVERAGE
@@ -219,8 +211,7 @@ class Coverage(Record):
     period: Period | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slot(Record):
+class Slot(Record, frozen=True, kw_only=True):
     """FHIR Slot: a bookable time."""
 
     type: ClassVar[RecordType] = RecordType.SLOT
@@ -233,8 +224,7 @@ class Slot(Record):
     location: Reference | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Appointment(Record):
+class Appointment(Record, frozen=True, kw_only=True):
     """FHIR Appointment."""
 
     type: ClassVar[RecordType] = RecordType.APPOINTMENT
@@ -249,8 +239,7 @@ class Appointment(Record):
     location: Reference | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim(Record):
+class Claim(Record, frozen=True, kw_only=True):
     """FHIR Claim, with what its remittances (FHIR ClaimResponse, X12 835) said of it."""
 
     type: ClassVar[RecordType] = RecordType.CLAIM
@@ -270,8 +259,7 @@ class Claim(Record):
     coverage: Reference | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Viewer(Record):
+class Viewer(Record, frozen=True, kw_only=True):
     """Who asks, as Portico understood their token. Its source is Portico itself."""
 
     type: ClassVar[RecordType] = RecordType.VIEWER
@@ -291,8 +279,7 @@ class EmergencyVerdict(StrEnum):
     INCONCLUSIVE = "inconclusive"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EmergencyAccess(Record):
+class EmergencyAccess(Record, frozen=True, kw_only=True):
     """That somebody broke the glass for a patient. Its source is Portico itself."""
 
     type: ClassVar[RecordType] = RecordType.EMERGENCY_ACCESS
@@ -310,8 +297,7 @@ class EmergencyAccess(Record):
     note: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Consent(Record):
+class Consent(Record, frozen=True, kw_only=True):
     """One provision of FHIR Consent: a source's, or one that Portico itself keeps."""
 
     type: ClassVar[RecordType] = RecordType.CONSENT
@@ -337,8 +323,7 @@ class SourceStatus(StrEnum):
     OFF = "off"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source(Record):
+class Source(Record, frozen=True, kw_only=True):
     """A source system of the tenant and how it is. Its source is Portico itself."""
 
     type: ClassVar[RecordType] = RecordType.SOURCE
@@ -349,8 +334,7 @@ class Source(Record):
     serves: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Access(Record):
+class Access(Record, frozen=True, kw_only=True):
     """That somebody was told something about a patient. Its source is Portico's audit trail.
 
     `labels` are the sensitivity labels of what was told: whom one of them keeps out, it keeps out here too.

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HumanName:
+
+class Value(Struct, frozen=True, kw_only=True, gc=False):
+    """What a record is made of, and a record itself: never changed once it is made, and equal by its parts.
+
+    The collector of garbage passes it by, for nothing in it can lead back to it.
+    """
+
+
+class HumanName(Value, frozen=True, kw_only=True):
     """FHIR HumanName, the official one."""
 
     family: str | None = None
@@ -16,8 +23,7 @@ class HumanName:
     prefix: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
+class Address(Value, frozen=True, kw_only=True):
     """FHIR Address."""
 
     line: tuple[str, ...] = ()
@@ -27,8 +33,7 @@ class Address:
     country: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identifier:
+class Identifier(Value, frozen=True, kw_only=True):
     """FHIR Identifier: `system` is a URI, `type` a code of HL7 table 0203 (MR, SS, DL, PPN, MB, NPI) where known."""
 
     system: str
@@ -36,8 +41,7 @@ class Identifier:
     type: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coding:
+class Coding(Value, frozen=True, kw_only=True):
     """FHIR Coding: a code of a code system, with its display text."""
 
     system: str | None = None
@@ -45,24 +49,21 @@ class Coding:
     display: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Period:
+class Period(Value, frozen=True, kw_only=True):
     """FHIR Period; both ends inclusive, aware; None is open."""
 
     start: datetime | None = None
     end: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Money:
+class Money(Value, frozen=True, kw_only=True):
     """An exact amount in an ISO 4217 currency. Never a float."""
 
     amount: Decimal
     currency: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimLine:
+class ClaimLine(Value, frozen=True, kw_only=True):
     """One service line of a claim."""
 
     number: int
@@ -75,8 +76,7 @@ class ClaimLine:
     paid: Money | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provenance:
+class Provenance(Value, frozen=True, kw_only=True):
     """Where a record's values come from: which source, its id there, when it was read, and by which mapping."""
 
     source: str
@@ -85,8 +85,7 @@ class Provenance:
     mapping_version: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accessor:
+class Accessor(Value, frozen=True, kw_only=True):
     """Somebody who was told something, as the audit trail names them."""
 
     subject: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from graphql import GraphQLInputObjectType, GraphQLInterfaceType, GraphQLObjectT
 from portico.records.references import RecordId
 from portico.records.types import Appointment, Record, Slot, SlotStatus
 from tests.adversarial.binding import Q_LIST, Q_SLOTS
+from tests.changed import replace
 from tests.contract.truth import Truth
 from tests.house import SCHEDULING, MemoryHouse, memory_house
 from tests.spec.served_world import SchemaText

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -19,6 +18,7 @@ from sandbox.population.canary import canaries
 from sandbox.population.model import Population
 from sandbox.population.planted import GUARDIAN_SUBJECT, Planted
 from tests.adversarial.binding import Q_PATIENT, another_patient, person
+from tests.changed import replace
 from tests.contract.truth import Truth, ehr_truth
 from tests.glass import Glass
 from tests.house import EHR, MemoryHouse, memory_house

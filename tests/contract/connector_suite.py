@@ -23,7 +23,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
@@ -38,6 +37,7 @@ from portico.records.search import FIELDS, ORDERS, Condition, Hit, Op, Search
 from portico.records.types import Patient, Record
 from sandbox.control import Control
 from sandbox.population.model import Population
+from tests.changed import replace
 from tests.contract import oracle
 from tests.contract.questions import (
     HOSTILE_VALUES,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
 from datetime import datetime
 from typing import Final
 
@@ -23,12 +22,12 @@ _ATTRIBUTES: Final = {
 }
 """The attributes of records behind the names of the search vocabulary, where they differ."""
 
-_ALWAYS: Final = frozenset(field.name for field in fields(Record))
+_ALWAYS: Final = frozenset(Record.__struct_fields__)
 
 
 def attributes_of(type_: RecordType) -> frozenset[str]:
     """The attributes of a type that can be asked for."""
-    return frozenset(field.name for field in fields(RECORD_CLASSES[type_])) - _ALWAYS
+    return frozenset(RECORD_CLASSES[type_].__struct_fields__) - _ALWAYS
 
 
 def key_of(record: Record, by: By) -> str | None:

@@ -11,7 +11,6 @@ What a caller may not see lies between the rows that they do. A position that co
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Final, Protocol
 
@@ -22,6 +21,7 @@ from portico.records.errors import UnsupportedPredicate
 from portico.records.references import RecordType
 from portico.records.search import ORDERS, Hit, Search
 from sandbox.population.model import Population
+from tests.changed import replace
 from tests.contract.questions import context
 from tests.contract.small_population import small_population
 

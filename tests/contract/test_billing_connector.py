@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -16,6 +15,7 @@ from sandbox.billing.accounts import Account, prepare
 from sandbox.billing.server import MODES, running
 from sandbox.control import Control, Mode
 from sandbox.population.model import Population
+from tests.changed import replace
 from tests.contract.connector_suite import ConnectorContract
 from tests.contract.fault_suite import FaultContract
 from tests.contract.paging_suite import PagingContract

@@ -48,7 +48,7 @@ def _coding(code: model.Code) -> values.Coding:
 
 def _labels(visit: model.Visit, *codes: model.Code) -> frozenset[str]:
     """What the source flags, and what its codes say."""
-    return labels_of(map(_coding, codes), set_by_source=frozenset(visit.labels))
+    return labels_of(((code.system, code.code) for code in codes), set_by_source=frozenset(visit.labels))
 
 
 def _address(address: model.Address) -> values.Address:

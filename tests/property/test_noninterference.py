@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -17,6 +16,7 @@ from portico.records.consent import ConsentKind
 from portico.records.references import PORTICO, PatientId, RecordType
 from portico.store.crosswalk import Link
 from sandbox.population.planted import Planted
+from tests.changed import replace
 from tests.worlds import leaks
 from tests.worlds.clinic import EPOCH, World
 from tests.worlds.comparison import Comparison, Interference

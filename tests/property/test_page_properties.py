@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from portico.records.references import RecordType, Tenant
 from portico.records.types import Patient
 from portico.records.values import HumanName
+from tests.changed import replace
 from tests.house import EHR, MemoryHouse, memory_house, only
 
 FAMILIES = st.one_of(

@@ -342,7 +342,7 @@ def plain(value: object) -> Any:
 
 
 def _part(value: Any) -> dict[str, Any]:
-    return {_camel(name): plain(getattr(value, name)) for name in type(value).__dataclass_fields__}
+    return {_camel(name): plain(getattr(value, name)) for name in type(value).__struct_fields__}
 
 
 def _camel(name: str) -> str:

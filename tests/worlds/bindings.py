@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from portico.records.references import PORTICO, RecordType
 from portico.records.types import Practitioner, Record
 from portico.records.values import HumanName, Identifier, Period
 from resolvers.seal import Seal
+from tests.changed import replace
 from tests.worlds.clinic import Clinic, World, moment_of
 from tests.worlds.documents import Draw, Variable
 

@@ -7,7 +7,7 @@ houses again. Nothing here knows who may see what.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeAlias
 from uuid import NAMESPACE_URL, uuid5
@@ -24,6 +24,7 @@ from portico.store.emergency import EmergencyAccess
 from portico.store.grants import GuardianKind
 from portico.store.memory_state import TenantState
 from resolvers.own_records import OwnRecords
+from tests.changed import replace
 from tests.house import GatedTrail, MemoryHouse
 
 Key: TypeAlias = tuple[SourceName, str]

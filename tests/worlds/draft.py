@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 from portico.audit.entry import AuditEntry
@@ -15,6 +15,7 @@ from portico.store.consents import KeptConsent
 from portico.store.crosswalk import Link, PersonFacts
 from portico.store.emergency import EmergencyAccess
 from portico.store.grants import GuardianKind
+from tests.changed import replace
 from tests.worlds.clinic import Clinic, Key, Term, World
 
 Told = TypeVar("Told", Relation, SensitiveVisit, Consent)
@@ -73,7 +74,7 @@ class Draft:
         for record in [one for one in self.records.values() if (one.id.source, one.subject) in keys]:
             subject = renamed[record.id.source, record.subject or ""][1]
             value = subject if record.type is RecordType.PATIENT else f"{record.id.value}{ending}"
-            id_ = record.id._replace(value=value)
+            id_ = replace(record.id, value=value)
             visit: dict[str, Any] = {"visit": f"{one}{ending}"} if (one := getattr(record, "visit", None)) else {}
             self.records[id_] = replace(record, id=id_, subject=subject, **visit)
         return new

@@ -7,7 +7,6 @@ variables on fields and on fragments, `__typename` and interfaces anywhere, null
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from random import Random
 from typing import Any, Final
 
@@ -42,6 +41,7 @@ from graphql import (
     visit,
 )
 
+from tests.changed import replace
 from tests.worlds.documents import Operation, Variable
 
 CONDITIONS: Final = (

@@ -6,7 +6,7 @@ Each is a mistake that somebody has made in a system of this kind; see tests/adv
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from graph.execution import Parts
@@ -21,6 +21,7 @@ from portico.records.references import By, RecordType, SourceName
 from portico.records.search import Page, Search
 from portico.records.types import Record
 from resolvers.ports import Channel
+from tests.changed import replace
 from tests.house import SECRET
 
 _ORDERS: Final = frozenset({"name", "birth_date", "start", "period", "created"})

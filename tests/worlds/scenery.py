@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -19,6 +18,7 @@ from portico.records.types import EmergencyVerdict
 from portico.store.consents import KeptConsent
 from portico.store.emergency import AccessId, EmergencyAccess
 from sandbox.population.planted import Planted
+from tests.changed import replace
 from tests.house import EHR, MemoryHouse
 from tests.worlds.clinic import EPOCH, Clinic, World
 

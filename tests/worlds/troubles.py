@@ -8,7 +8,7 @@ order.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final, TypeAlias
 from zlib import crc32
@@ -18,6 +18,7 @@ from portico.records.references import SourceName
 from portico.records.search import Page
 from portico.records.types import Record
 from portico.records.values import Address, Coding, HumanName, Identifier, Money, Period
+from tests.changed import replace
 from tests.house import BILLING, EHR, SCHEDULING, RecordingConnector
 from tests.worlds.twins import Twin
 
@@ -53,7 +54,7 @@ def _breaking(salt: int) -> Callable[[Record], Record]:
         chance = Random(crc32(f"{salt} {record.id}".encode()))  # noqa: S311  reproducible, not secret
         if chance.random() < 0.5:
             return record
-        names = [one.name for one in fields(record) if one.name not in KEPT and getattr(record, one.name) is not None]
+        names = [name for name in record.__struct_fields__ if name not in KEPT and getattr(record, name) is not None]
         chosen = chance.sample(names, min(len(names), 3))
         return replace(record, **{name: _broken(getattr(record, name), chance) for name in chosen})
 

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import partial
 from random import Random
 from typing import Any, Final, NamedTuple
 
 from portico.records.references import PatientId, RecordId, RecordType, Tenant
 from portico.records.types import RECORD_CLASSES, Record
+from tests.changed import replace
 from tests.worlds.draft import Draft
 from tests.worlds.sight import Fields, Sight, attribute_of
 
@@ -68,7 +69,7 @@ class Pool:
 
 def attributes_of(record: Record) -> list[str]:
     """What records of this kind have."""
-    return [field.name for field in fields(RECORD_CLASSES[record.type]) if field.name != "type"]
+    return list(RECORD_CLASSES[record.type].__struct_fields__)
 
 
 def of_records(sight: Sight, pool: Pool) -> Iterator[tuple[Difference, bool]]:
@@ -158,7 +159,7 @@ def _remove(id_: RecordId, draft: Draft) -> None:
 
 def _twin(record: Record, ending: str, values: Mapping[str, Any], draft: Draft) -> None:
     """Add a record of the same patient and visit that nobody may see; a patient's is of nobody who is known."""
-    id_ = record.id._replace(value=f"{record.id.value}{ending}")
+    id_ = replace(record.id, value=f"{record.id.value}{ending}")
     subject = id_.value if record.type is RecordType.PATIENT else record.subject
     draft.records[id_] = replace(record, **{**values, "id": id_, "subject": subject, "labels": UNHEARD_OF})
 

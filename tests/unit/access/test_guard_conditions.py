@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +17,7 @@ from portico.access.tags import Coordinate, Tag
 from portico.records.references import PatientId, RecordId, RecordType, SourceName, Tenant
 from portico.records.types import Patient
 from portico.records.values import Provenance
+from tests.changed import replace
 from tests.policy.questions import REST
 
 NOW = 1_800_000_000

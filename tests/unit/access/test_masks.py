@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from portico.access.masks import PERSONAL, Mask, MaskKey, Unmaskable, apply
 from portico.records.types import Gender
 from portico.records.values import Address, ClaimLine, Coding, HumanName, Identifier, Money, Period
+from tests.changed import replace
 
 KEY = MaskKey(secret=bytes(range(32)), tenant="riverbend", patient="p-1", today=date(2026, 7, 1))
 OTHER_PATIENT = replace(KEY, patient="p-2")

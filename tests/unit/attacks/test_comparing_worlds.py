@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from portico.records.errors import SourceUnavailable
 from portico.records.references import RecordType, Tenant
 from portico.records.types import Appointment, Claim, Encounter, Patient, Record
 from sandbox.population.planted import Planted
+from tests.changed import replace
 from tests.contract.truth import Truth
 from tests.house import BILLING, EHR, SCHEDULING, Distortion, MemoryHouse, memory_house
 
@@ -30,7 +30,7 @@ def _changed(*sources: str, change: Callable[[Sequence[Record]], Sequence[Record
 def _with_hidden_twins(records: Sequence[Record]) -> Sequence[Record]:
     """Beside every appointment and encounter another one of the same patient and visit that nobody else may see."""
     twins = [
-        replace(record, id=record.id._replace(value=f"{record.id.value}-twin"), labels=HIDDEN)
+        replace(record, id=replace(record.id, value=f"{record.id.value}-twin"), labels=HIDDEN)
         for record in records
         if isinstance(record, Appointment | Encounter)
     ]
@@ -89,7 +89,7 @@ def _misfiled(labels: frozenset[str]) -> Distortion:
     def misfile(records: Sequence[Record]) -> Sequence[Record]:
         own = next(record for record in records if isinstance(record, Claim))
         other = next(record for record in records if isinstance(record, Claim) and record.subject != own.subject)
-        stray = replace(other, id=other.id._replace(value="stray"), visit=own.visit, labels=labels)
+        stray = replace(other, id=replace(other.id, value="stray"), visit=own.visit, labels=labels)
         return [*(record for record in records if record is not own), stray]
 
     return _changed(BILLING, change=misfile)

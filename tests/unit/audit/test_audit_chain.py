@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
@@ -13,6 +12,7 @@ from portico.audit.chain import ChainCheck, StoredRow, chain_hash
 from portico.audit.entry import AuditEntry, Outcome
 from portico.audit.trail import GENESIS, ChainHead, ChainReport, Flaw
 from portico.records.references import Tenant
+from tests.changed import replace
 
 RIVERBEND = Tenant("riverbend")
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +14,7 @@ from graph.execution import Executor
 from portico.records.exchange import GraphQLRequest
 from portico.records.types import Claim
 from portico.records.values import Money
+from tests.changed import replace
 from tests.contract.truth import Truth
 from tests.house import MemoryHouse, memory_house
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import Enum
 from typing import Any
 
@@ -17,6 +16,7 @@ from portico.records.errors import (
 from portico.records.references import RecordType, SourceName, Tenant
 from portico.records.types import Patient, Record
 from sandbox.population.planted import Planted
+from tests.changed import replace
 from tests.house import BILLING, EHR, SCHEDULING, MemoryHouse, RecordingConnector
 
 JOINED = """{ patients(first: 10) { edges { node { gender

@@ -262,7 +262,7 @@ def test_every_value_of_the_schema_is_an_attribute_of_its_record(schema: GraphSc
     for type_name, coordinates in schema.fields.items():
         if type_name in ROOT_TYPES:
             continue
-        attributes = RECORD_CLASSES[RecordType(type_name)].__dataclass_fields__
+        attributes = RECORD_CLASSES[RecordType(type_name)].__struct_fields__
         missing = [one.name for one in coordinates.values() if not one.edge and one.attribute not in attributes]
         assert missing == []
 

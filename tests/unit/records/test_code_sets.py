@@ -9,7 +9,6 @@ import pytest
 from portico.records.codesets import SHIPPED, CodeSets
 from portico.records.errors import Fault
 from portico.records.sensitivity import labels_of
-from portico.records.values import Coding
 
 ICD_10 = "http://hl7.org/fhir/sid/icd-10-cm"
 ICD_9 = "http://hl7.org/fhir/sid/icd-9-cm"
@@ -21,7 +20,7 @@ CVX = "http://hl7.org/fhir/sid/cvx"
 
 
 def judged(*codes: tuple[str | None, str | None]) -> frozenset[str]:
-    return labels_of(Coding(system=system, code=code) for system, code in codes)
+    return labels_of(codes)
 
 
 @pytest.mark.parametrize(
@@ -107,11 +106,11 @@ def test_codes_are_judged_together(codes: list[tuple[str | None, str | None]], l
 
 
 def test_what_the_source_set_is_kept_and_normal_beside_others_is_dropped() -> None:
-    normal = [Coding(system=ICD_10, code="I10")]
+    normal = [(ICD_10, "I10")]
     assert labels_of(normal, set_by_source=frozenset({"VIP"})) == {"VIP"}
     assert labels_of([], set_by_source=frozenset({"N", "R"})) == {"R"}
     assert labels_of([], set_by_source=frozenset({"N"})) == {"N"}
-    assert labels_of([None]) == frozenset()
+    assert labels_of([("http://snomed.info/sct", None), (None, "F29"), ("", "")]) == frozenset()
 
 
 GOOD = """

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from portico.records.references import RecordType, Tenant
 from portico.records.types import Location, Practitioner
+from tests.changed import replace
 from tests.house import EHR, MemoryHouse
 
 TWIN = "twin"
@@ -22,7 +22,7 @@ async def twinned(house: MemoryHouse) -> AsyncIterator[MemoryHouse]:
     held = {type_: ehr.held(type_) for type_ in (RecordType.PRACTITIONER, RecordType.LOCATION)}
     for type_, records in held.items():
         hidden = [
-            replace(one, id=one.id._replace(value=f"{one.id.value}{TWIN}"), labels=frozenset({"unheard-of"}))
+            replace(one, id=replace(one.id, value=f"{one.id.value}{TWIN}"), labels=frozenset({"unheard-of"}))
             for one in records
         ]
         ehr.hold(type_, [*records, *hidden])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
 
@@ -13,6 +12,7 @@ from portico.records.references import RecordType, SourceName
 from portico.records.types import Appointment, Claim, Encounter
 from resolvers.edges import EDGES
 from sandbox.population.planted import Planted
+from tests.changed import replace
 from tests.contract.truth import Truth
 from tests.glass import Glass
 from tests.house import BILLING, EHR, SCHEDULING, Asked, MemoryHouse, memory_house

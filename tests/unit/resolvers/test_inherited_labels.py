@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from portico.records.references import SourceName
 from portico.records.sensitivity import LABELLED
 from sandbox.population.planted import Planted
+from tests.changed import replace
 from tests.contract.truth import Truth
 from tests.house import EHR, Distortion, memory_house
 

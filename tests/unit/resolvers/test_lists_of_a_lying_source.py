@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from portico.records.references import By, RecordType, Reference
 from portico.records.search import Hit, Page
 from portico.records.types import Appointment, Patient
 from sandbox.population.planted import Planted
+from tests.changed import replace
 from tests.house import EHR, SCHEDULING, MemoryHouse
 
 PATIENTS = "{ patients(first: 5) { edges { node { gender } } } }"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -15,6 +14,7 @@ from portico.records.types import Patient
 from portico.records.values import HumanName
 from resolvers.lists import SOURCE_PAGES_LIMIT, rows_for
 from resolvers.pages import PAGE_LIMIT
+from tests.changed import replace
 from tests.contract.truth import Truth
 from tests.house import EHR, MemoryHouse, RecordingConnector, memory_house
 from tests.unit.resolvers.paged import pages

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -23,6 +23,7 @@ from portico.store.database import Database
 from portico.store.emergency import AccessId, Declaration, EmergencyAccess, EmergencyAccesses, Place, Refused
 from portico.store.memory_emergency import MemoryAlerts, MemoryEmergencyAccesses
 from portico.store.postgres_emergency import PostgresEmergencyAccesses
+from tests.changed import replace
 
 RIVERBEND, HARBOR = Tenant("riverbend"), Tenant("harbor")
 ADA, BEN = (PatientId(str(uuid.UUID(int=number))) for number in (1, 2))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
@@ -12,6 +11,7 @@ from connectors.channel import CallStatus, ChannelConfig
 from portico.records.errors import SourceInvalid, SourceTimeout, SourceUnavailable, UnsupportedPredicate
 from portico.records.references import By, RecordType, SourceName
 from portico.records.search import Condition, Hit, Op, Page, Search
+from tests.changed import replace
 from tests.unit.connectors.channel.world import SOURCE, World, appointment, patient
 
 PATIENT, APPOINTMENT = RecordType.PATIENT, RecordType.APPOINTMENT
@@ -84,8 +84,8 @@ async def test_an_undeclared_key_is_the_callers_bug_and_no_failure_of_the_source
         [patient("p1"), patient("p2")],
         [patient("p1"), patient("p1")],
         [appointment("p1", "p1")],
-        [replace(patient("p1"), id=patient("p1").id._replace(source=SourceName("elsewhere")))],
-        [replace(patient("p1"), id=patient("p1").id._replace(type=APPOINTMENT))],
+        [replace(patient("p1"), id=replace(patient("p1").id, source=SourceName("elsewhere")))],
+        [replace(patient("p1"), id=replace(patient("p1").id, type=APPOINTMENT))],
     ],
     ids=["someone else", "someone more", "twice", "another type", "another source", "another type's id"],
 )

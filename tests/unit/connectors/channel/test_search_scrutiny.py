@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -18,6 +17,7 @@ from portico.records.errors import SourceInvalid
 from portico.records.references import RecordType, SourceName, Tenant
 from portico.records.search import FIELDS, Condition, Hit, Op, Page, Search
 from portico.records.types import Appointment, Patient, Record
+from tests.changed import replace
 from tests.contract import oracle
 from tests.contract.questions import known_values, listing
 from tests.contract.small_population import TENANT, small_population

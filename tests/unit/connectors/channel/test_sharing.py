@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 
 import pytest
 
@@ -16,6 +15,7 @@ from portico.records.errors import SourceError, SourceInvalid, SourceTimeout, So
 from portico.records.references import By, RecordType
 from portico.records.search import Search
 from portico.records.types import Record
+from tests.changed import replace
 from tests.unit.connectors.channel.world import SOURCE, World
 
 PATIENT, APPOINTMENT = RecordType.PATIENT, RecordType.APPOINTMENT

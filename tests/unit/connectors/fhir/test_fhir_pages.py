@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,6 +20,7 @@ from portico.records.errors import SourceInvalid, SourceUnavailable, Unsupported
 from portico.records.references import By, RecordType
 from portico.records.search import Condition, Op, Page, Search
 from portico.records.types import Patient
+from tests.changed import replace
 from tests.contract.questions import context, listing
 from tests.unit.connectors.fhir.scripted import ScriptedEhr, json, patient, searchset
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 from decimal import Decimal
 from time import monotonic
 
@@ -13,6 +12,7 @@ import pytest
 from sandbox.billing.accounts import Account, prepare
 from sandbox.billing.ledger import load
 from sandbox.population.model import Claim, ClaimLine, Code, Population, Visit
+from tests.changed import replace
 from tests.contract.small_population import small_population
 
 POPULATION = small_population()

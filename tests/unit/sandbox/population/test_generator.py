@@ -1,18 +1,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from portico.records.sensitivity import labels_of
-from portico.records.values import Coding
 from sandbox.population.clinic import npi
 from sandbox.population.generator import generate
 from sandbox.population.model import Claim, Consent, ConsentRule, Person, Population, Visit
 from sandbox.population.planted import GUARDIAN_SUBJECT, PHYSICIAN, Planted
+from tests.changed import replace
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -277,7 +276,7 @@ def told(visit: Visit) -> list[frozenset[str]]:
         (visit.service,),
         (*claim.diagnoses, *(line.service for line in claim.lines)),
     )
-    return [labels_of(Coding(system=each.system, code=each.code) for each in codes) for codes in systems]
+    return [labels_of((each.system, each.code) for each in codes) for codes in systems]
 
 
 @pytest.mark.parametrize(
@@ -301,8 +300,7 @@ def test_a_sensitive_visit_that_nobody_flags_has_the_codes_for_it_in_all_three_s
 def test_every_visit_can_be_judged_and_some_of_the_rest_are_sensitive(riverbend: Population) -> None:
     ordinary = [each for each in riverbend.visits if each.person not in set(Planted)]
     judged = [
-        labels_of(Coding(system=each.system, code=each.code) for each in (visit.service, *visit.reasons))
-        for visit in riverbend.visits
+        labels_of((each.system, each.code) for each in (visit.service, *visit.reasons)) for visit in riverbend.visits
     ]
     assert all(labels and labels <= {"N", "PSY", "SUD", "HIV", "RPRO"} for labels in judged)
     sensitive = [each for each in ordinary if each.claim and {"N"} not in told(each)]
