@@ -18,14 +18,13 @@ from collections.abc import (
     Callable,
     Coroutine,
     Hashable,
-    Iterator,
     Mapping,
     Sequence,
 )
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeVar
+from types import TracebackType
+from typing import Self, TypeVar
 
 from connectors.base import Connector
 from connectors.breaker import Breaker, BreakerState
@@ -102,11 +101,25 @@ class ChannelStats:
 
 
 @dataclass(slots=True)
-class _Tally:
-    """One operation's deadline, and how many requests it has sent."""
+class _Operation:
+    """One operation while it lasts: its deadline, and how many requests it has sent."""
 
+    call: CallContext
     deadline: float
+    began: float
+    on_end: Callable[[_Operation, BaseException | None], None]
     calls: int = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        self.on_end(self, error)
+
+    def asking_for(self, attributes: frozenset[str]) -> CallContext:
+        """The call as the connector is to see it."""
+        call = self.call
+        return CallContext(tenant=call.tenant, trace_id=call.trace_id, deadline=self.deadline, attributes=attributes)
 
 
 class Channel:
@@ -181,17 +194,16 @@ class Channel:
         distinct = tuple(dict.fromkeys(keys))
         if not distinct:
             return {}
-        if by in KEY_ATTRIBUTES:
-            call = replace(call, attributes=call.attributes | {KEY_ATTRIBUTES[by]})
-        kept = self._shelf.kept(type_, by, call.attributes, distinct)
+        needed = call.attributes | {KEY_ATTRIBUTES[by]} if by in KEY_ATTRIBUTES else call.attributes
+        kept = self._shelf.kept(type_, by, needed, distinct)
         asked = tuple(key for key in distinct if key not in kept) if kept else distinct
         size = self._connector.batch_limit
         chunks = [asked[start : start + size] for start in range(0, len(asked), size)]
-        with self._operation(call, self._deadline(call)) as tally:
-            timely = replace(call, deadline=tally.deadline)
-            answers = await _together([self._find_chunk(tally, timely, type_, by, chunk) for chunk in chunks])
+        with self._operation(call, self._deadline(call)) as operation:
+            timely = operation.asking_for(needed)
+            answers = await _together([self._find_chunk(operation, timely, type_, by, chunk) for chunk in chunks])
         found = {key: records for answer in answers for key, records in answer.items()}
-        self._shelf.keep(type_, by, call.attributes, found)
+        self._shelf.keep(type_, by, needed, found)
         return {**found, **kept} if kept else found
 
     async def search(self, call: CallContext, search: Search) -> Page:
@@ -201,10 +213,12 @@ class Channel:
         `SourceInvalid` for all of it if a single row doesn't meet them.
         """
         needed = call.attributes | judged_by(search.where)
-        with self._operation(call, self._deadline(call)) as tally:
-            timely = replace(call, deadline=tally.deadline, attributes=needed)
+        with self._operation(call, self._deadline(call)) as operation:
+            timely = operation.asking_for(needed)
             page = await self._shared(
-                tally, (search, needed), lambda: self._request(tally, lambda: self._connector.search(timely, search))
+                operation,
+                (search, needed),
+                lambda: self._request(operation, lambda: self._connector.search(timely, search)),
             )
             refuse_foreign_hits(self.source, search, page)
         return without(page, needed - call.attributes)
@@ -227,9 +241,9 @@ class Channel:
 
     async def ping(self, call: CallContext) -> None:
         """Whether the source answers; returns or raises. Cost: one cheap request, or none while it is left alone."""
-        with self._operation(call, self._deadline(call)) as tally:
-            timely = replace(call, deadline=tally.deadline)
-            await self._request(tally, lambda: self._connector.ping(timely))
+        with self._operation(call, self._deadline(call)) as operation:
+            timely = operation.asking_for(call.attributes)
+            await self._request(operation, lambda: self._connector.ping(timely))
 
     async def aclose(self) -> None:
         """Close the connector. May be called more than once."""
@@ -239,44 +253,44 @@ class Channel:
         return min(call.deadline, self._clock() + self._config.timeout_seconds)
 
     async def _find_chunk(
-        self, tally: _Tally, call: CallContext, type_: RecordType, by: By, chunk: Sequence[str]
+        self, operation: _Operation, call: CallContext, type_: RecordType, by: By, chunk: Sequence[str]
     ) -> dict[str, tuple[Record, ...]]:
         records = await self._shared(
-            tally,
+            operation,
             (type_, by, chunk, call.attributes),
-            lambda: self._request(tally, lambda: self._connector.find(call, type_, by, chunk)),
+            lambda: self._request(operation, lambda: self._connector.find(call, type_, by, chunk)),
         )
         return refuse_foreign_records(self.source, type_, by, chunk, records)
 
     async def _scan(
         self, call: CallContext, scan: Callable[[CallContext], AsyncIterator[T]]
     ) -> AsyncGenerator[T, None]:
-        with self._operation(call, call.deadline) as tally:
+        with self._operation(call, call.deadline) as operation:
             items = scan(call)
             try:
-                item = await self._request(tally, lambda: anext(items, None))
+                item = await self._request(operation, lambda: anext(items, None))
                 while item is not None:
                     yield item
-                    item = await self._timely(tally.deadline, lambda: anext(items, None))
+                    item = await self._timely(operation.deadline, lambda: anext(items, None))
             finally:
                 if isinstance(items, AsyncGenerator):
                     await items.aclose()
 
-    async def _shared(self, tally: _Tally, question: Hashable, ask: Callable[[], Awaitable[T]]) -> T:
+    async def _shared(self, operation: _Operation, question: Hashable, ask: Callable[[], Awaitable[T]]) -> T:
         """The answer to a question, asked by whoever came first; each waits no longer than they may."""
-        return await self._sharing.ask(question, tally.deadline, ask)
+        return await self._sharing.ask(question, operation.deadline, ask)
 
-    async def _request(self, tally: _Tally, ask: Callable[[], Awaitable[T]]) -> T:
+    async def _request(self, operation: _Operation, ask: Callable[[], Awaitable[T]]) -> T:
         """Wait in line and for a token, then ask; refuse at once what can't be in time or would be in vain."""
         if self._line.locked():
-            await self._timely(tally.deadline, self._line.acquire)
+            await self._timely(operation.deadline, self._line.acquire)
         else:
             await self._line.acquire()
         try:
             if self._breaker.state is BreakerState.OPEN:
                 raise self._left_alone()
-            await self._take_token(tally.deadline)
-            return await self._judged(tally, ask)
+            await self._take_token(operation.deadline)
+            return await self._judged(operation, ask)
         finally:
             self._line.release()
 
@@ -289,20 +303,20 @@ class Channel:
         if wait_seconds:
             await self._sleep(wait_seconds)
 
-    async def _judged(self, tally: _Tally, ask: Callable[[], Awaitable[T]]) -> T:
+    async def _judged(self, operation: _Operation, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask, and tell the breaker what the outcome says about the source: a caller in a hurry proves nothing."""
         permit = self._breaker.admit()
         if permit is None:
             raise self._left_alone()
-        had_time = tally.deadline - self._clock() >= self._config.timeout_seconds / 2
+        had_time = operation.deadline - self._clock() >= self._config.timeout_seconds / 2
         settle = self._breaker.abandon
 
-        async def counted() -> T:
-            tally.calls += 1
-            return await ask()
+        def counted() -> Awaitable[T]:
+            operation.calls += 1
+            return ask()
 
         try:
-            answer = await self._timely(tally.deadline, counted)
+            answer = await self._timely(operation.deadline, counted)
         except SourceInvalid:
             settle = self._breaker.succeed
             raise
@@ -335,32 +349,28 @@ class Channel:
     def _left_alone(self) -> SourceUnavailable:
         return SourceUnavailable(self.source, "The source system has failed repeatedly and is left alone for a while.")
 
-    @contextmanager
-    def _operation(self, call: CallContext, deadline: float) -> Iterator[_Tally]:
-        """Count and report one operation."""
-        began = self._clock()
-        tally = _Tally(deadline)
+    def _operation(self, call: CallContext, deadline: float) -> _Operation:
+        """Count and report one operation, which begins now."""
         self._under_way += 1
-        try:
-            yield tally
-        except SourceError as error:
-            self._failures += 1
-            self._report(call, tally, began, _status_of(error))
-            raise
-        else:
-            self._report(call, tally, began, CallStatus.OK)
-        finally:
-            self._under_way -= 1
-            self._calls += tally.calls
+        return _Operation(call, deadline, self._clock(), self._ended)
 
-    def _report(self, call: CallContext, tally: _Tally, began: float, status: CallStatus) -> None:
+    def _ended(self, operation: _Operation, error: BaseException | None) -> None:
+        self._under_way -= 1
+        self._calls += operation.calls
+        if isinstance(error, SourceError):
+            self._failures += 1
+            self._report(operation, _status_of(error))
+        elif error is None:
+            self._report(operation, CallStatus.OK)
+
+    def _report(self, operation: _Operation, status: CallStatus) -> None:
         if self._on_call is None:
             return
         report = CallReport(
             source=self.source,
-            trace_id=call.trace_id,
-            calls=tally.calls,
-            milliseconds=(self._clock() - began) * 1_000,
+            trace_id=operation.call.trace_id,
+            calls=operation.calls,
+            milliseconds=(self._clock() - operation.began) * 1_000,
             status=status,
         )
         self._on_call(report)

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from graphql import FieldNode, GraphQLError, GraphQLField
+from graphql import (
+    FieldNode,
+    GraphQLError,
+    GraphQLField,
+    ListValueNode,
+    ObjectValueNode,
+    ValueNode,
+    VariableNode,
+)
 from graphql.execution import VariableValues, get_argument_values
 
 from graph.arguments import list_arguments
@@ -26,6 +34,9 @@ CRITERIA_LIMIT = 100
 CHARACTERS = 8
 """Characters of a document that weigh as much as one field of a plan."""
 
+_Judged: TypeAlias = frozenset[tuple[RecordType, frozenset[str]]]
+"""Attributes by which records of a type are filtered and ordered."""
+
 Arguments: TypeAlias = ListArguments | CallerError | None
 """A connection's arguments, or what is wrong with them; None for an edge to one record."""
 
@@ -40,10 +51,24 @@ class Bound:
     selection: Selection
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fixed:
+    """The arguments of a plan that no variable has a part in: they are the same for every request."""
+
+    roots: Mapping[Root, Mapping[str, Any]]
+    steps: Mapping[Step, Arguments]
+    judged: _Judged
+    open_roots: tuple[Root, ...]
+    """The roots whose arguments depend on variables."""
+    open_steps: tuple[Step, ...]
+    """The steps whose arguments do."""
+
+
 @dataclass(slots=True)
 class _Remembered:
     plan: Plan
     weight: int
+    fixed: _Fixed | None = None
     selections: dict[Hashable, Selection] = field(default_factory=dict)
     kept: bool = True
     """Whether it still weighs anything: a request may hold one that was forgotten meanwhile."""
@@ -88,18 +113,19 @@ class Plans:
         return known
 
     def _bound(self, remembered: _Remembered, variables: VariableValues) -> Bound:
-        plan = remembered.plan
-        roots = {root: _values(root.definition, root.node, variables) for root in plan.roots if isinstance(root, Root)}
-        steps = {step: _arguments(step, variables) for objects in plan.objects for step in objects.steps}
-        return Bound(plan, roots, steps, self._selection(remembered, steps))
+        fixed = remembered.fixed
+        if fixed is None:
+            fixed = remembered.fixed = _fixed(remembered.plan, variables)
+        roots, steps, judged = fixed.roots, fixed.steps, fixed.judged
+        if fixed.open_roots:
+            roots = {**roots, **_of_roots(fixed.open_roots, variables)}
+        if fixed.open_steps:
+            given = _of_steps(fixed.open_steps, variables)
+            steps, judged = {**steps, **given}, judged | _judged(given)
+        return Bound(remembered.plan, roots, steps, self._selection(remembered, judged))
 
-    def _selection(self, remembered: _Remembered, steps: Mapping[Step, Arguments]) -> Selection:
-        """What the plan selects, and what these arguments judge; each way of judging weighs what it selects."""
-        judged = frozenset(
-            (step.edge.target, revealed(step.edge.target, arguments.conditions, arguments.ordering))
-            for step, arguments in steps.items()
-            if isinstance(arguments, ListArguments)
-        )
+    def _selection(self, remembered: _Remembered, judged: _Judged) -> Selection:
+        """What the plan selects, and what its arguments judge; each way of judging weighs what it selects."""
         selection = remembered.selections.get(judged)
         if selection is None:
             selection = _selected(remembered.plan, judged)
@@ -121,6 +147,52 @@ def _condition(value: object) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
+def _fixed(plan: Plan, variables: VariableValues) -> _Fixed:
+    roots = [root for root in plan.roots if isinstance(root, Root)]
+    steps = [step for objects in plan.objects for step in objects.steps]
+    told = _of_steps([step for step in steps if not _varies(step.node)], variables)
+    return _Fixed(
+        roots=_of_roots([root for root in roots if not _varies(root.node)], variables),
+        steps=told,
+        judged=_judged(told),
+        open_roots=tuple(root for root in roots if _varies(root.node)),
+        open_steps=tuple(step for step in steps if _varies(step.node)),
+    )
+
+
+def _of_roots(roots: Sequence[Root], variables: VariableValues) -> dict[Root, Mapping[str, Any]]:
+    return {root: _values(root.definition, root.node, variables) for root in roots}
+
+
+def _of_steps(steps: Sequence[Step], variables: VariableValues) -> dict[Step, Arguments]:
+    return {step: _arguments(step, variables) for step in steps}
+
+
+def _judged(steps: Mapping[Step, Arguments]) -> _Judged:
+    return frozenset(
+        (step.edge.target, revealed(step.edge.target, arguments.conditions, arguments.ordering))
+        for step, arguments in steps.items()
+        if isinstance(arguments, ListArguments)
+    )
+
+
+def _varies(node: FieldNode) -> bool:
+    """Whether a variable has a part in the arguments of a field."""
+    return any(_has_variable(argument.value) for argument in node.arguments or ())
+
+
+def _has_variable(value: ValueNode) -> bool:
+    match value:
+        case VariableNode():
+            return True
+        case ListValueNode():
+            return any(map(_has_variable, value.values))
+        case ObjectValueNode():
+            return any(_has_variable(member.value) for member in value.fields)
+        case _:
+            return False
+
+
 def _values(definition: GraphQLField, node: FieldNode, variables: VariableValues) -> Mapping[str, Any]:
     try:
         return get_argument_values(definition, node, variables)
@@ -138,7 +210,7 @@ def _arguments(step: Step, variables: VariableValues) -> Arguments:
         return error
 
 
-def _selected(plan: Plan, judged: frozenset[tuple[RecordType, frozenset[str]]]) -> Selection:
+def _selected(plan: Plan, judged: _Judged) -> Selection:
     criteria: dict[str, set[str]] = {}
     for target, attributes in judged:
         criteria.setdefault(target.value, set()).update(attributes)

@@ -15,7 +15,6 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 import orjson
-import stamina
 from yarl import URL
 
 from connectors.fhir.config import FhirConfig
@@ -71,13 +70,17 @@ class FhirServer:
         self._config = config
         self._source = config.source
         self.base = URL(config.url.rstrip("/") + "/")
+        self._searches: dict[str, URL] = {}
         self._transport = Transport(config.source, connection_limit=config.connection_limit)
         self._credentials = Credentials(config, self._transport)
 
     async def search(self, call: CallContext, type_: str, parameters: Parameters) -> Searchset:
         """The first page of a search. Parameters go in the body, so that no log of URLs has them. Cost: one request."""
+        url = self._searches.get(type_)
+        if url is None:
+            url = self._searches[type_] = self.base / type_ / "_search"
         form = urlencode(parameters).encode()
-        return self._searchset(await self._fetch(call, "POST", self.base / type_ / "_search", form))
+        return self._searchset(await self._fetch(call, "POST", url, form))
 
     async def follow(self, call: CallContext, link: str) -> Searchset:
         """The page that a link of this server leads to. Raises `PageGone` too. Cost: one request."""
@@ -121,12 +124,13 @@ class FhirServer:
             raise SourceTimeout(self._source) from None
 
     async def _attempts(self, request: _Request) -> Any:
-        try:
-            async for attempt in stamina.retry_context(on=_pause, attempts=_ATTEMPTS, timeout=None):
-                with attempt:
-                    return await self._once(request)
-        except _Again:
-            pass
+        for later in range(1, _ATTEMPTS + 1):
+            try:
+                return await self._once(request)
+            except _Again as again:
+                pause_seconds = again.seconds
+            if later < _ATTEMPTS:
+                await asyncio.sleep(pause_seconds)
         raise SourceUnavailable(self._source, "The source system asks to be left alone for longer than there is time.")
 
     async def _once(self, request: _Request) -> Any:
@@ -176,7 +180,3 @@ class FhirServer:
         if seconds > self._config.throttle_wait_limit_seconds or time.monotonic() + seconds >= deadline:
             raise SourceUnavailable(self._source, "The source system is busy for longer than there is time.")
         raise _Again(seconds)
-
-
-def _pause(error: Exception) -> float | bool:
-    return error.seconds if isinstance(error, _Again) else False

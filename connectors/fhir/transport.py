@@ -6,18 +6,14 @@ chained: it would carry URLs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 import aiohttp
 from yarl import URL
 
 from portico.records.errors import SourceError, SourceInvalid, SourceUnavailable
 from portico.records.references import SourceName
-
-_CHUNK_BYTES: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +49,8 @@ class Transport:
         identity = {"Accept-Encoding": "identity", **headers}
         if form is not None:
             identity["Content-Type"] = "application/x-www-form-urlencoded"
-        with self._seam():
-            session = self._opened()
+        session = self._opened()
+        try:
             async with session.request(method, url, headers=identity, data=form, allow_redirects=False) as response:
                 if response.headers.get("Content-Encoding", "identity") != "identity":
                     raise SourceInvalid(self._source, "The source system answered in an encoding not asked for.")
@@ -64,6 +60,16 @@ class Transport:
                     retry_after=response.headers.get("Retry-After"),
                     body=await self._body(response, body_limit_bytes),
                 )
+        except SourceError:
+            raise
+        except aiohttp.ClientConnectorError:
+            raise SourceUnavailable(self._source, "The source system can't be reached.") from None
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionError):
+            raise Dropped(self._source, "The source system closed the connection.") from None
+        except aiohttp.ClientPayloadError:
+            raise SourceUnavailable(self._source, "The source system's answer broke off.") from None
+        except (aiohttp.ClientError, ValueError):
+            raise SourceInvalid(self._source, "The source system doesn't answer in HTTP as agreed.") from None
 
     async def aclose(self) -> None:
         """Close the pooled connections, for good."""
@@ -85,25 +91,12 @@ class Transport:
         return self._session
 
     async def _body(self, response: aiohttp.ClientResponse, limit_bytes: int) -> bytes:
-        body = bytearray()
-        async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
-            body += chunk
-            if len(body) > limit_bytes:
+        chunks: list[bytes] = []
+        size_bytes = 0
+        while chunk := await response.content.readany():
+            chunks.append(chunk)
+            size_bytes += len(chunk)
+            if size_bytes > limit_bytes:
                 response.close()
                 raise SourceInvalid(self._source, "The source system's answer is larger than agreed.")
-        return bytes(body)
-
-    @contextmanager
-    def _seam(self) -> Iterator[None]:
-        try:
-            yield
-        except SourceError:
-            raise
-        except aiohttp.ClientConnectorError:
-            raise SourceUnavailable(self._source, "The source system can't be reached.") from None
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionError):
-            raise Dropped(self._source, "The source system closed the connection.") from None
-        except aiohttp.ClientPayloadError:
-            raise SourceUnavailable(self._source, "The source system's answer broke off.") from None
-        except (aiohttp.ClientError, ValueError):
-            raise SourceInvalid(self._source, "The source system doesn't answer in HTTP as agreed.") from None
+        return b"".join(chunks)

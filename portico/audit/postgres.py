@@ -14,7 +14,8 @@ from portico.audit.entry import AuditEntry, Outcome
 from portico.audit.trail import ANY_TIME, GENESIS, AuditRow, ChainHead, ChainReport, Period
 from portico.records.errors import AuditUnavailable, StoreUnavailable
 from portico.records.references import PatientId, Tenant, is_patient_id
-from portico.store.database import Connection, Database, unsafe_message
+from portico.store.connections import Connection
+from portico.store.database import Database, unsafe_message
 from portico.store.queries import load_queries
 
 _SQL = load_queries("portico.audit", "audit.sql")

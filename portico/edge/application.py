@@ -48,8 +48,9 @@ def application(
     flights = Flights(executor, limit=limits.in_flight_limit, metrics=metrics)
     methods = ("GET", "POST") if get_queries else ("POST",)
     endpoint = Endpoint(flights=flights, verifier=verifier, limits=limits, methods=methods)
-    graphql = Route("/graphql", endpoint.answer)
-    graphql.methods = None  # the endpoint's business, which tells nobody unknown what it takes
+    graphql = Route(
+        "/graphql", endpoint
+    )  # methods are the endpoint's business, which tells nobody unknown what it takes
     server = Starlette(
         routes=[graphql, *health_routes(readiness)],
         middleware=[Middleware(Envelope, metrics=metrics), *_cors(origins, methods)],

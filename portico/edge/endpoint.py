@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from portico.access.principal import Caller
 from portico.edge.body import read
@@ -39,6 +40,11 @@ class Endpoint:
         self._flights = flights
         self._verifier = verifier
         self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as ASGI has it."""
+        response = await self.answer(Request(scope, receive, send))
+        await response(scope, receive, send)
 
     async def answer(self, http: Request) -> Response:
         """The response to one request. Raises the `CallerError` that refuses it; each step needs the one before."""

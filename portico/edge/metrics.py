@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
@@ -40,11 +42,13 @@ class Metrics:
             ["way"],
             registry=self.registry,
         )
+        self._answered, self._called = cache(self._requests.labels), cache(self._calls.labels)
+        self._executed = cache(self._operations.labels)
         self._in_flight = Gauge("portico_requests_in_flight", "Requests being answered.", registry=self.registry)
 
     def request_answered(self, outcome: str, seconds: float) -> None:
         """Count a request. `outcome` is an error's code, ANSWERED, REFUSED, CLIENT_GONE or HEALTH."""
-        self._requests.labels(outcome).observe(seconds)
+        self._answered(outcome).observe(seconds)
 
     def token_refused(self, reason: str) -> None:
         """Count a token that was not accepted, by its `Reason`."""
@@ -52,11 +56,11 @@ class Metrics:
 
     def source_called(self, source: str, status: str, seconds: float) -> None:
         """Count a call: `source` as configured, `status` OK or the error's code."""
-        self._calls.labels(source, status).observe(seconds)
+        self._called(source, status).observe(seconds)
 
     def operation_executed(self, way: str) -> None:
         """Count an operation: `way` is a word of `graph.plan.Way`."""
-        self._operations.labels(way).inc()
+        self._executed(way).inc()
 
     def in_flight(self, count: int) -> None:
         """How many requests are being answered now."""

@@ -68,13 +68,15 @@ class TokenVerifier:
         """The token's principal, or `TokenRefused`. Cost: a digest when remembered, else one signature check."""
         if len(token) > self._rules.size_limit_bytes:
             raise TokenRefused(Reason.SIZE)
-        segments = _COMPACT.fullmatch(token)
-        if segments is None:
+        if not token.isascii():
             raise TokenRefused(Reason.SHAPE)
         digest = hashlib.sha256(token.encode()).digest()
         verified = self._remembered.get(digest)
         if verified is None or not await self._still_good(verified):
             self._remembered.pop(digest, None)
+            segments = _COMPACT.fullmatch(token)
+            if segments is None:
+                raise TokenRefused(Reason.SHAPE)
             verified = self._remembered[digest] = await self._verify(segments)
             if len(self._remembered) > _REMEMBERED_LIMIT:
                 self._remembered.popitem(last=False)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from portico.access.principal import Principal
 
 _PARTY: Final = re.compile(r"(npi|organization|subject) \S.*", re.DOTALL)
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+_REMEMBERED: Final = 1_000
+"""Principals of whom it is remembered who they are to the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,7 @@ class Claim:
     party: str = field(repr=False)
 
 
+@lru_cache(_REMEMBERED)
 def claims_of(principal: Principal) -> frozenset[Claim]:
     """All that a principal's verified attributes let them claim; nothing follows from an attribute that is missing."""
     claims = {Claim("self", id_) for id_ in principal.patients}
@@ -30,6 +35,7 @@ def claims_of(principal: Principal) -> frozenset[Claim]:
     return frozenset(claim for claim in claims if is_storable(claim.party))
 
 
+@lru_cache(_REMEMBERED)
 def parties_of(principal: Principal) -> frozenset[str]:
     """The names by which consents and exclusions mean this principal: `npi 1234567893`, `organization org-1`."""
     named = (("subject", principal.subject), ("npi", principal.npi), ("organization", principal.organization))
@@ -43,4 +49,4 @@ def is_party(text: str) -> bool:
 
 def is_storable(text: str) -> bool:
     """Whether the database could hold this text at all; what it could not hold names nothing in it."""
-    return bool(text) and "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+    return bool(text) and _UNSTORABLE.search(text) is None

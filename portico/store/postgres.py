@@ -89,13 +89,12 @@ class PostgresCrosswalk(PostgresConsents, PostgresGrants):
         return await self._read(_BY_RELATIONSHIPS, principal, at, names, parties, after, limit)
 
     async def _read(self, query: str, principal: Principal, at: datetime, *arguments: object) -> list[Standing]:
-        claims = [f"{claim.relationship} {claim.party}" for claim in claims_of(principal)]
         rows = await self._database.fetch(
             query,
             principal.tenant,
             self._config.minimum_assurance,
             at,
-            claims,
+            [f"{claim.relationship} {claim.party}" for claim in claims_of(principal)],
             sorted(parties_of(principal)),
             *arguments,
         )
