@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from operator import attrgetter
-from typing import Final, NamedTuple, TypeVar
+from operator import attrgetter, itemgetter
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from portico.records.references import RecordType, Reference
 from portico.records.search import Condition, Op
@@ -65,7 +65,7 @@ def revealed(type_: RecordType, conditions: Iterable[Condition], ordering: Order
 
 def matches(record: Record, conditions: Sequence[Condition]) -> bool:
     """Whether a record at hand meets every condition; an absent value meets none."""
-    return all(_meets(_text(record, condition.field), condition) for condition in conditions)
+    return all(_meets(reader(record.type, condition.field)(record), condition) for condition in conditions)
 
 
 class Place(NamedTuple):
@@ -73,11 +73,6 @@ class Place(NamedTuple):
 
     id: str
     value: str | None = None
-
-    @classmethod
-    def of(cls, record: Record, ordering: Ordering, *, usable: bool) -> Place:
-        """A record's place; a value that may not be used is as good as absent."""
-        return cls(record.id.value, _text(record, ordering.field) if usable else None)
 
     def precedes(self, other: Place, ordering: Ordering) -> bool:
         """Whether the other stands after this one: ties go by id, records without the value come last."""
@@ -87,24 +82,25 @@ class Place(NamedTuple):
         return there < here if ordering.descending else here < there
 
 
-def in_order(rows: list[tuple[T, Place]], ordering: Ordering) -> list[tuple[T, Place]]:
+Placed: TypeAlias = tuple[str | None, str, T]
+"""What stands in a place: the place's value and id, and it."""
+
+
+def in_order(rows: list[Placed[T]], ordering: Ordering) -> list[Placed[T]]:
     """Whatever stands in these places, in order."""
     if len(rows) < 2:  # noqa: PLR2004  one alone is in order
         return rows
-    present = [row for row in rows if row[1].value is not None]
-    present.sort(key=_by_value, reverse=ordering.descending)
-    absent = [] if len(present) == len(rows) else [row for row in rows if row[1].value is None]
-    absent.sort(key=_by_id)
-    return [*present, *absent]
+    present = [row for row in rows if row[0] is not None]
+    present.sort(key=_BY_VALUE, reverse=ordering.descending)
+    if len(present) == len(rows):
+        return present
+    absent = [row for row in rows if row[0] is None]
+    absent.sort(key=_BY_ID)
+    return present + absent
 
 
-def _by_value(row: tuple[object, Place]) -> tuple[str, str]:
-    place = row[1]
-    return place.value or "", place.id
-
-
-def _by_id(row: tuple[object, Place]) -> str:
-    return row[1].id
+_BY_VALUE: Final = itemgetter(0, 1)
+_BY_ID: Final = itemgetter(1)
 
 
 def instant(moment: datetime) -> str:
@@ -127,29 +123,36 @@ def _meets(value: str | None, condition: Condition) -> bool:
             return value < condition.values[0]
 
 
-def _text(record: Record, field: str) -> str | None:
-    """A field of the vocabulary, read off a record."""
-    value = _READ.get((record.type, field), _by_name(field))(record)
-    if value.__class__ is datetime:
-        return instant(value)
-    match value:
-        case Period(start=datetime() as start):
-            return instant(start)
-        case Reference(value=name):
-            return name
-        case str() as text:
-            return str(text)
-    return None
+@lru_cache
+def reader(type_: RecordType, field: str) -> Callable[[Record], str | None]:
+    """Reads a field of the vocabulary off records of a type: as text, so that it compares as sources compare it."""
+    read = _READ.get((type_, field)) or _by_name(field)
+
+    def text(record: Record) -> str | None:
+        value = read(record)
+        if value.__class__ is datetime:
+            return instant(value)
+        match value:
+            case None:
+                return None
+            case Period(start=datetime() as start):
+                return instant(start)
+            case Reference(value=name):
+                return name
+            case str() as said:
+                return str(said)
+        return None
+
+    return text
 
 
-_READ: Final[dict[tuple[RecordType, str], Callable[[Record], object]]] = {
+_READ: Final[dict[tuple[RecordType, str], Callable[[Record], Any]]] = {
     (RecordType.ENCOUNTER, "start"): attrgetter("period"),
 }
 """Where a field of the vocabulary is another attribute's."""
 
 
-@lru_cache
-def _by_name(field: str) -> Callable[[Record], object]:
+def _by_name(field: str) -> Callable[[Record], Any]:
     match field:
         case "id":
             return attrgetter("id.value")

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from portico.access.guard import Released
 from portico.access.principal import Caller
@@ -90,35 +92,52 @@ class ReleasedEdge(NamedTuple):
         return self.cursors.make(self.position)
 
 
-class PageInfo(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class PageInfo:
     """Relay's PageInfo; lists are read forwards."""
 
-    rows: tuple[ReleasedEdge, ...]
+    rows: Connection
     has_next_page: bool
     has_previous_page: bool = False
 
     @property
     def start_cursor(self) -> str | None:
         """Where the first row stands."""
-        return self.rows[0].cursor if self.rows else None
+        return self._cursor(0)
 
     @property
     def end_cursor(self) -> str | None:
         """Where the last row stands."""
-        return self.rows[-1].cursor if self.rows else None
+        return self._cursor(-1)
+
+    def _cursor(self, row: int) -> str | None:
+        return self.rows.cursors.make(self.rows.positions[row]) if self.rows.positions else None
 
 
-class Connection(NamedTuple):
-    """One page of released records."""
+class Connection(Struct, frozen=True, eq=False):
+    """One page of released records, each with its position; `more` come after them."""
 
-    edges: tuple[ReleasedEdge, ...]
-    page_info: PageInfo
+    nodes: Sequence[Released]
+    positions: Sequence[tuple[str, ...]]
+    cursors: Cursors
+    more: bool = False
+
+    @property
+    def edges(self) -> list[ReleasedEdge]:
+        """The rows."""
+        return [ReleasedEdge(*row, self.cursors) for row in zip(self.nodes, self.positions, strict=True)]
+
+    @property
+    def page_info(self) -> PageInfo:
+        """Where the page stands."""
+        return PageInfo(self, has_next_page=self.more)
 
 
-def connection(rows: Iterable[tuple[Released | None, tuple[str, ...]]], cursors: Cursors, *, more: bool) -> Connection:
+def connection(
+    released: Sequence[Released | None], positions: Sequence[tuple[str, ...]], cursors: Cursors, *, more: bool
+) -> Connection:
     """A page of those rows that were released, each with its position."""
-    edges = tuple([ReleasedEdge(node, position, cursors) for node, position in rows if node is not None])
-    return Connection(edges, PageInfo(edges, has_next_page=more))
-
-
-EMPTY = Connection((), PageInfo((), has_next_page=False))
+    if None in released:
+        positions = [position for one, position in zip(released, positions, strict=True) if one is not None]
+        released = [one for one in released if one is not None]
+    return Connection(released, positions, cursors, more)  # type: ignore[arg-type]  # none of them is None

@@ -84,7 +84,7 @@ PATIENT = Patient(
     ssn="900-51-0001",
     email="a@b.example",
 )
-CASE = Case(PATIENT, PatientId("p1"), Facts(frozenset({"emergency"})))
+CASE = Case.of(PATIENT, PatientId("p1"), Facts(frozenset({"emergency"})))
 
 
 async def _released(guard: Guard, caller: Caller) -> Released:
