@@ -68,6 +68,10 @@ def matches(record: Record, conditions: Sequence[Condition]) -> bool:
     return all(_meets(reader(record.type, condition.field)(record), condition) for condition in conditions)
 
 
+Value: TypeAlias = str | datetime
+"""What is filtered and ordered by: a text, or an instant in UTC, to the second, so that both compare as sources do."""
+
+
 class Place(NamedTuple):
     """Where a record stands in an ordering: by its value, None where it has none that may be used, and by its id."""
 
@@ -82,7 +86,7 @@ class Place(NamedTuple):
         return there < here if ordering.descending else here < there
 
 
-Placed: TypeAlias = tuple[str | None, str, T]
+Placed: TypeAlias = tuple[Value | None, str, T]
 """What stands in a place: the place's value and id, and it."""
 
 
@@ -103,36 +107,36 @@ _BY_VALUE: Final = itemgetter(0, 1)
 _BY_ID: Final = itemgetter(1)
 
 
-def instant(moment: datetime) -> str:
-    """An instant as the vocabulary writes it: ISO 8601 in UTC, to the second."""
-    there = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
-    return there.isoformat(timespec="seconds")
+def written(value: Value) -> str:
+    """A value as the vocabulary writes it: an instant as ISO 8601 in UTC, to the second."""
+    return value if isinstance(value, str) else value.isoformat(timespec="seconds")
 
 
-def _meets(value: str | None, condition: Condition) -> bool:
+def _meets(value: Value | None, condition: Condition) -> bool:
     if value is None:
         return False
+    text = written(value)
     match condition.op:
         case Op.IN:
-            return value in condition.values
+            return text in condition.values
         case Op.PREFIX:
-            return value.casefold().startswith(condition.values[0].casefold())
+            return text.casefold().startswith(condition.values[0].casefold())
         case Op.FROM:
-            return value >= condition.values[0]
+            return text >= condition.values[0]
         case Op.BEFORE:
-            return value < condition.values[0]
+            return text < condition.values[0]
 
 
 @lru_cache
-def reader(type_: RecordType, field: str) -> Callable[[Record], str | None]:
-    """Reads a field of the vocabulary off records of a type: as text, so that it compares as sources compare it."""
+def reader(type_: RecordType, field: str) -> Callable[[Record], Value | None]:
+    """Reads a field of the vocabulary off records of a type."""
     read = _READ.get((type_, field)) or _by_name(field)
 
-    def text(record: Record) -> str | None:
-        value = read(record)
-        if value.__class__ is datetime:
-            return instant(value)
-        match value:
+    def value(record: Record) -> Value | None:
+        found = read(record)
+        if found.__class__ is datetime:
+            return instant(found)
+        match found:
             case None:
                 return None
             case Period(start=datetime() as start):
@@ -143,7 +147,13 @@ def reader(type_: RecordType, field: str) -> Callable[[Record], str | None]:
                 return str(said)
         return None
 
-    return text
+    return value
+
+
+def instant(moment: datetime) -> datetime:
+    """An instant in UTC, to the second."""
+    there = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return there.replace(microsecond=0) if there.microsecond else there
 
 
 _READ: Final[dict[tuple[RecordType, str], Callable[[Record], Any]]] = {

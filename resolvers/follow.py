@@ -18,7 +18,7 @@ from portico.records.errors import BadArgument, CallerError, SourceError, Source
 from portico.records.references import By, PatientId, RecordId, RecordType, Reference
 from portico.records.search import Condition
 from portico.records.types import Record
-from resolvers.criteria import Place, Placed, in_order, matches, reader, revealed
+from resolvers.criteria import Place, Placed, Value, in_order, matches, reader, revealed, written
 from resolvers.edges import ABOUT_PATIENTS, Edge, Via
 from resolvers.pages import Connection, Cursors, ListArguments, connection
 from resolvers.session import Session, ids_at
@@ -99,7 +99,7 @@ def _choose(
     judge: _Judge,
     conditions: Sequence[Condition] | None,
     cursors: Cursors,
-    read: Callable[[Record], str | None],
+    read: Callable[[Record], Value | None],
 ) -> _Chosen:
     """One parent's page of these cases; `read` gives what they are ordered by."""
     arguments = cursors.arguments
@@ -116,9 +116,14 @@ def _choose(
     position = cursors.read()
     if position is not None:
         after = Place(*position)
-        ordered = [row for row in ordered if after.precedes(Place(row[1], row[0]), ordering)]
+        ordered = [row for row in ordered if after.precedes(_stands(row), ordering)]
     page = ordered[: arguments.first]
     return _Chosen(page, len(ordered) > len(page), cursors)
+
+
+def _stands(row: Placed[Case]) -> Place:
+    value, id_, _ = row
+    return Place(id_, None if value is None else written(value))
 
 
 async def _pages(session: Session, chosen: Sequence[_Chosen | CallerError]) -> list[Connection | CallerError]:

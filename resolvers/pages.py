@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from msgspec import Struct
 
@@ -18,8 +18,11 @@ from portico.access.guard import Released
 from portico.access.principal import Caller
 from portico.records.errors import BadArgument
 from portico.records.search import Condition
-from resolvers.criteria import Ordering
+from resolvers.criteria import Ordering, Value, written
 from resolvers.seal import Seal
+
+Position: TypeAlias = tuple[Value, ...]
+"""What says where a row of a list stands."""
 
 PAGE_LIMIT = 100
 DEFAULT_PAGE = 20
@@ -55,9 +58,9 @@ class Cursors:
     place: Callable[[], tuple[str, ...]]
     arguments: ListArguments
 
-    def make(self, position: tuple[str, ...]) -> str:
+    def make(self, position: Position) -> str:
         """The cursor of a position: the same each time, for it is sealed without chance."""
-        text = json.dumps(position, ensure_ascii=False)
+        text = json.dumps([written(part) for part in position], ensure_ascii=False)
         return self.seal.seal(self._meant_for, (text.ljust(-(-len(text) // CURSOR_STEP_BYTES) * CURSOR_STEP_BYTES),))
 
     def read(self) -> tuple[str, ...] | None:
@@ -83,7 +86,7 @@ class ReleasedEdge(NamedTuple):
     """One row of a connection."""
 
     node: Released
-    position: tuple[str, ...]
+    position: Position
     cursors: Cursors
 
     @property
@@ -118,7 +121,7 @@ class Connection(Struct, frozen=True, eq=False):
     """One page of released records, each with its position; `more` come after them."""
 
     nodes: Sequence[Released]
-    positions: Sequence[tuple[str, ...]]
+    positions: Sequence[Position]
     cursors: Cursors
     more: bool = False
 
@@ -134,7 +137,7 @@ class Connection(Struct, frozen=True, eq=False):
 
 
 def connection(
-    released: Sequence[Released | None], positions: Sequence[tuple[str, ...]], cursors: Cursors, *, more: bool
+    released: Sequence[Released | None], positions: Sequence[Position], cursors: Cursors, *, more: bool
 ) -> Connection:
     """A page of those rows that were released, each with its position."""
     if None in released:

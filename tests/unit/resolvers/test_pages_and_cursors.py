@@ -11,7 +11,7 @@ from portico.records.errors import BadArgument
 from portico.records.references import RecordId, RecordType, SourceName, Tenant
 from portico.records.types import Claim, Record
 from portico.records.values import Provenance
-from resolvers.criteria import Ordering, Place, Placed, in_order, reader
+from resolvers.criteria import Ordering, Place, Placed, in_order, reader, written
 from resolvers.pages import DEFAULT_PAGE, PAGE_LIMIT, ListArguments
 from sandbox.population.planted import Planted
 from tests.house import NOW, MemoryHouse
@@ -230,7 +230,7 @@ def test_every_place_in_an_ordering_says_what_comes_after_it(descending: bool) -
         rows.append((read(claim) if number != 4 else None, claim.id.value, claim))
     placed = in_order(rows, ordering)
     ids = [id_ for _, id_, _ in placed]
-    places = [Place(id_, value) for value, id_, _ in placed]
+    places = [Place(id_, value and written(value)) for value, id_, _ in placed]
     assert ids == [*(["c2", "c0", "c1"] if descending else ["c1", "c0", "c2"]), "c3", "c4", "c5"]
     for at, place in enumerate(places):
         assert [other.id for other in places if place.precedes(other, ordering)] == ids[at + 1 :]
