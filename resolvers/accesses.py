@@ -143,9 +143,9 @@ async def _read(session: Session, looks: Mapping[PatientId, _Look], arguments: L
     of_all = [case for of_patient in cases.values() for case in of_patient]
     attributes = revealed(RecordType.ACCESS, arguments.conditions, None)
     coordinates = [session.tags[RecordType.ACCESS.value][attribute] for attribute in attributes]
-    full = await session.guard.in_full(session.caller, of_all, coordinates, session.tally)
-    known = {case.record.id for case, in_full in zip(of_all, full, strict=True) if in_full}
-    seen = {case.record.id for case in await session.admitted(of_all)} & known
+    classes = {case.class_ for case in of_all}
+    full = await session.guard.in_full(session.caller, classes, coordinates, session.tally)
+    seen = {case.record.id for case in await session.admitted(of_all) if case.class_ in full}
     for patient, look in looks.items():
         rows = found[patient]
         look.cases += [

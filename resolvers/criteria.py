@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from portico.records.references import RecordType, Reference
 from portico.records.search import Condition, Op
-from portico.records.types import Record
+from portico.records.types import RECORD_CLASSES, Record
 from portico.records.values import Period
 
 T = TypeVar("T")
@@ -130,12 +130,12 @@ def _meets(value: Value | None, condition: Condition) -> bool:
 @lru_cache
 def reader(type_: RecordType, field: str) -> Callable[[Record], Value | None]:
     """Reads a field of the vocabulary off records of a type."""
-    read = _READ.get((type_, field)) or _by_name(field)
+    read = _READ.get((type_, field)) or _by_name(type_, field)
 
     def value(record: Record) -> Value | None:
         found = read(record)
         if found.__class__ is datetime:
-            return instant(found)
+            return found if found.tzinfo is UTC and not found.microsecond else instant(found)
         match found:
             case None:
                 return None
@@ -162,10 +162,10 @@ _READ: Final[dict[tuple[RecordType, str], Callable[[Record], Any]]] = {
 """Where a field of the vocabulary is another attribute's."""
 
 
-def _by_name(field: str) -> Callable[[Record], Any]:
+def _by_name(type_: RecordType, field: str) -> Callable[[Record], Any]:
     match field:
         case "id":
             return attrgetter("id.value")
         case "patient":
             return attrgetter("subject")
-    return lambda record: getattr(record, field, None)
+    return attrgetter(field) if field in RECORD_CLASSES[type_].__struct_fields__ else lambda _: None

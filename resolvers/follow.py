@@ -149,8 +149,11 @@ async def _kept_back(
     if not attributes:
         return frozenset()
     coordinates = [session.tags[target.value][attribute] for attribute in attributes]
-    full = await session.guard.in_full(session.caller, cases, coordinates, session.tally)
-    return frozenset(case.record.id for case, known in zip(cases, full, strict=True) if not known)
+    classes = {case.class_ for case in cases}
+    full = await session.guard.in_full(session.caller, classes, coordinates, session.tally)
+    if len(full) == len(classes):
+        return frozenset()
+    return frozenset(case.record.id for case in cases if case.class_ not in full)
 
 
 async def _leads(session: Session, edge: Edge, parents: Sequence[Released]) -> list[list[Case] | SourceError]:
@@ -165,15 +168,16 @@ async def _leads(session: Session, edge: Edge, parents: Sequence[Released]) -> l
         return [error if of_parent else [] for of_parent in keys]
     records = {record.id: record for records in found.values() for record in records}
     cases = dict(zip(records, await session.cases(list(records.values())), strict=True))
-    admitted = set(map(id, await session.admitted(list(cases.values()))))
+    admitted = await session.admitted(list(cases.values()))
+    hidden = {*map(id, cases.values())}.difference(map(id, admitted)) if len(admitted) < len(cases) else ()
     reached = [[cases[record.id] for key in of_parent for record in found.get(key, ())] for of_parent in keys]
     strays = [_strays(parent, of_parent) for parent, of_parent in zip(parents, reached, strict=True)]
     noticeable = await _noticeable(session, parents, strays)
     leads: list[list[Case] | SourceError] = []
     for parent, of_parent, stray, strange in zip(parents, reached, strays, noticeable, strict=True):
-        own = [case for case in of_parent if id(case) in admitted]
-        if stray:
-            own = [case for case in own if case not in stray]
+        own = of_parent
+        if hidden or stray:
+            own = [case for case in of_parent if id(case) not in hidden and case not in stray]
         if strange and not own:
             source = session.channel(edge.target).source
             leads.append(SourceInvalid(source, "The record that answers to this key is about someone else."))

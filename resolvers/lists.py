@@ -90,12 +90,11 @@ async def _visible_rows(
         found = [hit.record for hit in page.hits]
         session.learn(search.type, found, By.ID)
         cases = await session.cases(found)
-        full = await session.guard.in_full(session.caller, cases, coordinates, session.tally)
-        seen = {case.record.id for case in await session.admitted(cases)}
+        classes = {case.class_ for case in cases}
+        full = await session.guard.in_full(session.caller, classes, coordinates, session.tally)
+        seen = set(map(id, await session.admitted(cases)))
         rows += [
-            (case, hit)
-            for case, hit, known in zip(cases, page.hits, full, strict=True)
-            if known and case.record.id in seen
+            (case, hit) for case, hit in zip(cases, page.hits, strict=True) if case.class_ in full and id(case) in seen
         ]
         if len(rows) > arguments.first or not page.more:
             return rows

@@ -46,8 +46,7 @@ class ListArguments:
             raise BadArgument(f"first must be between 0 and {PAGE_LIMIT}.")
 
 
-@dataclass(frozen=True, slots=True)
-class Cursors:
+class Cursors(Struct, frozen=True, eq=False):
     """Makes and reads the cursors of one list. `place` is its coordinate, behind an edge with the parent's opaque id.
 
     Most cursors are never asked for, so nothing is sealed, and no place named, before one is.

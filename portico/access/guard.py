@@ -150,19 +150,18 @@ class Guard:
         return released
 
     async def in_full(
-        self, caller: Caller, cases: Sequence[Case], coordinates: Collection[Coordinate], tally: Tally
-    ) -> list[bool]:
-        """Whether each record's values at all of these coordinates are the caller's to know unmasked.
+        self, caller: Caller, classes: Collection[DecisionClass], coordinates: Collection[Coordinate], tally: Tally
+    ) -> frozenset[DecisionClass]:
+        """The classes of which the values at all of these coordinates are the caller's to know unmasked.
 
         What a filter or an ordering reveals must be: elsewhere the row behaves as if the value were absent.
         """
-        classes = [case.class_ for case in cases]
-        decisions = await self._decisions.classes(caller, set(classes), tally)
-        full = {
-            class_: all(decision.in_full(coordinate) for coordinate in coordinates)
+        decisions = await self._decisions.classes(caller, classes, tally)
+        return frozenset(
+            class_
             for class_, decision in decisions.items()
-        }
-        return [full[class_] for class_ in classes]
+            if all(decision.in_full(coordinate) for coordinate in coordinates)
+        )
 
     def _shows(self, type_name: str, decision: Decision) -> bool:
         """Whether anything is told of such a record; of one whose id may not be told, nothing is."""

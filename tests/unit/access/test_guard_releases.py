@@ -269,5 +269,6 @@ async def test_in_full_tells_for_each_record_whether_everything_is_the_callers_t
     guard = _guard(self=_says(allow=["PUBLIC", "DEMOGRAPHIC"]), guardian=_says(mask={"DEMOGRAPHIC": "year"}))
     born, ssn = TAGS["Patient"]["birth_date"], TAGS["Patient"]["ssn"]
     cases = [_case("self"), _case("guardian"), _case("none")]
-    assert await guard.in_full(CALLER, cases, [born], Tally()) == [True, False, False]
-    assert await guard.in_full(CALLER, cases, [born, ssn], Tally()) == [False, False, False]
+    classes = [case.class_ for case in cases]
+    assert await guard.in_full(CALLER, classes, [born], Tally()) == {classes[0]}
+    assert await guard.in_full(CALLER, classes, [born, ssn], Tally()) == frozenset()
