@@ -114,7 +114,7 @@ def _page(said: Sequence[frozenset[Provision]]) -> list[Case]:
     """A page of patients who differ in how they are related, what labels they carry and what they have said."""
     facts = zip(cycle(_RELATED), cycle(_LABELLED), cycle(said), range(PATIENTS), strict=False)
     return [
-        Case(_patient(number), PatientId(f"pt-{number}"), Facts(related, labels, frozenset(words)))
+        Case.of(_patient(number), PatientId(f"pt-{number}"), Facts(related, labels, frozenset(words)))
         for related, labels, words, number in facts
     ]
 

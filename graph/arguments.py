@@ -10,7 +10,7 @@ from typing import Any
 
 from portico.records.errors import BadArgument
 from portico.records.search import Condition, Op
-from resolvers.criteria import Ordering, instant
+from resolvers.criteria import Ordering, instant, written
 from resolvers.pages import DEFAULT_PAGE, ListArguments
 
 TEXT_LIMIT = 128
@@ -85,7 +85,7 @@ def _condition(name: str, value: Any) -> Condition:
 
 def _instant(name: str, value: datetime) -> str:
     try:
-        return instant(value)
+        return written(instant(value))
     except OverflowError:
         raise BadArgument(f"{_called(name)} must lie in the years 1 to 9999 of UTC.") from None
 

@@ -7,7 +7,7 @@ column by column, and noted at the first row where it is; so is a row with a val
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -54,21 +54,33 @@ class Batch:
     _odd: list[int] = field(default_factory=list)
     """Records with a value that is not of its type."""
 
-    def put(self, records: Sequence[Released], origin: int, row: int | None) -> list[dict[str, Any]]:
-        """The objects of records that follow each other."""
-        number = len(self.records)
-        self._starts.append(number)
-        self._runs.append((origin, row))
-        self.records.extend(records)
-        written = []
+    def put(self, runs: Iterable[tuple[int, int | None, Sequence[Released]]]) -> list[dict[str, Any]]:
+        """The objects of records that follow each other in runs: each below one object, from one row on.
+
+        A run is the number of the object above it, its first row or none, and its records.
+        """
+        first = len(self.records)
+        for origin, row, records in runs:
+            self._starts.append(len(self.records))
+            self._runs.append((origin, row))
+            self.records += records
+        written = self._rows(self.records[first:], first)
+        self.written += written
+        return written
+
+    def _rows(self, records: Sequence[Released], first: int) -> list[dict[str, Any]]:
+        """Records' objects; `first` is the number of the first."""
+        written: list[dict[str, Any]] = []
+        partly, write = None, None
         for record in records:
-            write = self._writers.get(record.partly) or self._writer(record.partly)
+            if write is None or record.partly is not partly:
+                partly = record.partly
+                write = self._writers.get(partly) or self._writer(partly)
             try:
                 written.append(write(record.values))
             except Exception:  # noqa: BLE001  whatever it is, it is one of this row's values
-                self._odd.append(number + len(written))
+                self._odd.append(first + len(written))
                 written.append(self._blank())
-        self.written.extend(written)
         return written
 
     def _writer(self, partly: frozenset[str]) -> RowProjection:

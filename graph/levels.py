@@ -7,10 +7,10 @@ from and for nothing else, so a slow source holds up its own branch alone; like 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import isawaitable
-from itertools import groupby
+from itertools import groupby, islice, repeat
 from operator import itemgetter
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from graph.plans import Arguments, Bound
 from portico.access.guard import Released
 from portico.records.errors import CallerError
 from resolvers.edges import Edge
-from resolvers.pages import Connection, ReleasedEdge
+from resolvers.pages import Connection
 
 _MISPLACED: Final = "a value that is no release of its type"
 
@@ -98,24 +98,23 @@ class Levels:
         if isinstance(found, Exception):
             self._context.faults.append((place.as_list(), found))
             return
-        self._data[root.key] = self._placed(root.shape, found, None, 0, root.key)
+        (self._data[root.key],) = self._placed(root.shape, [found], None, [0], root.key)
         self._finish(root.shape)
 
     async def _take(self, edge: Edge, arguments: Arguments, places: Sequence[tuple[Objects, Step]]) -> None:
         """Take an edge from every record of these places at once."""
         await asyncio.wait({self._filling[objects] for objects, _ in places})
         takers = [
-            (step, batch, number)
+            (step, batch, numbers)
             for objects, step in places
-            if (batch := self._batches.get(objects)) is not None
-            for number in self._permitted(step, batch)
+            if (batch := self._batches.get(objects)) is not None and (numbers := self._permitted(step, batch))
         ]
         if not takers:
             return
-        parents = list(dict.fromkeys(batch.records[number] for _, batch, number in takers))
+        parents = list(dict.fromkeys(batch.records[number] for _, batch, numbers in takers for number in numbers))
         found = dict(zip(parents, await self._followed(edge, arguments, parents), strict=True))
-        for step, batch, number in takers:
-            batch.written[number][step.key] = self._reached(step, found[batch.records[number]], batch, number)
+        for step, batch, numbers in takers:
+            self._reach(step, batch, numbers, [found[batch.records[number]] for number in numbers])
         for _, step in places:
             self._finish(step.shape)
 
@@ -143,97 +142,131 @@ class Levels:
         except Exception as error:  # noqa: BLE001  a bug costs its own fields
             return [error] * len(parents)
 
-    def _reached(self, step: Step, found: Found | Exception, batch: Batch, number: int) -> Any:
-        """What a step writes for one record."""
-        if isinstance(found, CallerError):
-            self._context.fail(batch.place(number, step.key), found)
-            return None
-        if isinstance(found, Exception):
-            self._context.faults.append((batch.place(number, step.key).as_list(), found))
-            return None
+    def _reach(self, step: Step, batch: Batch, numbers: Sequence[int], found: Sequence[Found | Exception]) -> None:
+        """Write what a step found for each of these records."""
+        reached: list[tuple[int, Found]] = []
+        for number, one in zip(numbers, found, strict=True):
+            if isinstance(one, CallerError):
+                self._context.fail(batch.place(number, step.key), one)
+            elif isinstance(one, Exception):
+                self._context.faults.append((batch.place(number, step.key).as_list(), one))
+            else:
+                reached.append((number, one))
+        if not reached:
+            return
         self._context.released.add(step.coordinate)
-        return self._placed(step.shape, found, batch, number, step.key)
+        origins = [number for number, _ in reached]
+        placed = self._placed(step.shape, [one for _, one in reached], batch, origins, step.key)
+        for number, value in zip(origins, placed, strict=True):
+            batch.written[number][step.key] = value
 
     # -- writing -------------------------------------------------------------------------------------------------
 
-    def _placed(self, shape: Shape, found: Any, above: Batch | None, origin: int, key: str) -> Any:
-        """What was found, with a place for each of its records."""
-        if found is None:
-            return None
-        try:
-            match shape:
-                case Seat():
-                    batch = self._batch(self._objects(shape, found), above, (key,), ())
-                    return batch.put([found], origin, None)[0]
-                case Several(seat=seat):
-                    return self._in_rows(seat, found, above, origin, (key,), ())
-                case Pages():
-                    return self._page(shape, found, above, origin, key)
-        except Exception as error:  # noqa: BLE001  a bug costs its own field
-            start = [] if above is None else above.path(origin)
-            self._context.faults.append(([*start, key], error))
-            return None
+    def _placed(
+        self, shape: Shape, found: Sequence[Any], above: Batch | None, origins: Sequence[int], key: str
+    ) -> Sequence[Any]:
+        """What was found for each object above, with a place for each of its records; null where nothing was.
 
-    def _page(self, pages: Pages, found: Connection, above: Batch | None, origin: int, key: str) -> dict[str, Any]:
-        return {
-            name: self._rows(part, found.edges, above, origin, (key, name)) if isinstance(part, Rows) else part(found)
-            for name, part in pages.fields
+        It is all put at once. Where that can't be, nothing was put yet, and each is put by itself: what can't be costs
+        its own field.
+        """
+        if None in found:
+            there = [(one, origin) for one, origin in zip(found, origins, strict=True) if one is not None]
+            present = iter(self._placed(shape, [one for one, _ in there], above, [origin for _, origin in there], key))
+            return [None if one is None else next(present) for one in found]
+        try:
+            return self._put(shape, found, above, origins, key)
+        except Exception as error:  # noqa: BLE001  a bug costs its own field
+            if len(found) > 1:
+                return [self._placed(shape, [one], above, [at], key)[0] for one, at in zip(found, origins, strict=True)]
+            start = [] if above is None else above.path(origins[0])
+            self._context.faults.append(([*start, key], error))
+            return [None]
+
+    def _put(
+        self, shape: Shape, found: Sequence[Any], above: Batch | None, origins: Sequence[int], key: str
+    ) -> Sequence[Any]:
+        match shape:
+            case Seat():
+                alone = [[one] for one in found]
+                return [one for (one,) in self._seated(shape, alone, above, origins, None, (key,), ())]
+            case Several(seat=seat):
+                return self._seated(seat, found, above, origins, 0, (key,), ())
+            case Pages():
+                return self._pages(shape, found, above, origins, key)
+
+    def _pages(
+        self, pages: Pages, found: Sequence[Connection], above: Batch | None, origins: Sequence[int], key: str
+    ) -> list[Any]:
+        """Connections, one for each object above."""
+        columns: dict[str, Sequence[Any]] = {
+            name: [part(one) for one in found] for name, part in pages.fields if not isinstance(part, Rows)
         }
+        for name, part in pages.fields:
+            if isinstance(part, Rows):
+                columns[name] = self._rows(part, found, above, origins, (key, name))
+        return _in_columns([name for name, _ in pages.fields], columns)
 
     def _rows(
-        self, rows: Rows, edges: Sequence[ReleasedEdge], above: Batch | None, origin: int, lead: tuple[Key, ...]
-    ) -> list[dict[str, Any]]:
-        columns = [
-            (key, self._in_rows(field, [edge.node for edge in edges], above, origin, lead, (key,)))
-            if isinstance(field, Seat)
-            else (key, [field(edge) for edge in edges])
+        self,
+        rows: Rows,
+        found: Sequence[Connection],
+        above: Batch | None,
+        origins: Sequence[int],
+        lead: tuple[Key, ...],
+    ) -> list[list[dict[str, Any]]]:
+        """The rows of connections, page by page."""
+        columns: dict[str, Sequence[Sequence[Any]]] = {
+            key: [[field(edge) for edge in one.edges] for one in found]
             for key, field in rows.fields
-        ]
+            if not isinstance(field, Seat)
+        }
+        for key, field in rows.fields:
+            if isinstance(field, Seat):
+                nodes = [one.nodes for one in found]
+                columns[key] = self._seated(field, nodes, above, origins, 0, lead, (key,))
         if len(columns) == 1:
-            ((key, values),) = columns
-            return [{key: value} for value in values]
-        return [{key: values[row] for key, values in columns} for row in range(len(edges))]
+            ((key, pages),) = columns.items()
+            return [[{key: value} for value in page] for page in pages]
+        names = [key for key, _ in rows.fields]
+        return [
+            _in_columns(names, {key: column[page] for key, column in columns.items()}) for page in range(len(found))
+        ]
 
-    def _in_rows(
+    def _seated(
         self,
         seat: Seat,
-        records: Sequence[Released | None],
+        lists: Sequence[Sequence[Released | None]],
         above: Batch | None,
-        origin: int,
+        origins: Sequence[int],
+        row: int | None,
         lead: tuple[Key, ...],
         tail: tuple[Key, ...],
-    ) -> list[dict[str, Any] | None]:
-        """The objects that records' fields are written to, row by row; null where there is none."""
-        if len(seat.objects) == 1:
-            present = [record for record in records if record is not None]
-            if len(present) == len(records):
-                return [*self._alike(seat, present, above, origin, lead, tail)]
-        places = [None if record is None else self._objects(seat, record) for record in records]
-        written: list[dict[str, Any] | None] = []
-        for objects, run in groupby(zip(places, records, strict=True), key=itemgetter(0)):
-            found = [record for _, record in run]
-            if objects is None:
-                written.extend([None] * len(found))
-            else:
-                batch = self._batch(objects, above, lead, tail)
-                written.extend(batch.put(found, origin, len(written)))  # type: ignore[arg-type]  # no record is no objects
-        return written
+    ) -> list[list[dict[str, Any] | None]]:
+        """The objects that records' fields are written to, list by list; null where there is none.
 
-    def _alike(
-        self,
-        seat: Seat,
-        records: Sequence[Released],
-        above: Batch | None,
-        origin: int,
-        lead: tuple[Key, ...],
-        tail: tuple[Key, ...],
-    ) -> list[dict[str, Any]]:
-        """The same for records of the one type that this seat is for, all of them there."""
-        ((type_name, objects),) = seat.objects.items()
-        for record in records:
-            if record.__class__ is not Released or record.type != type_name:
+        `row` is the first of each list, or none where a record is put without rows.
+        """
+        written: list[list[dict[str, Any] | None]] = []
+        if len(seat.objects) == 1 and not any(None in records for records in lists):
+            ((type_name, objects),) = seat.objects.items()
+            if any(one.__class__ is not Released or one.type != type_name for records in lists for one in records):
                 raise TypeError(_MISPLACED)
-        return self._batch(objects, above, lead, tail).put(records, origin, 0)
+            runs = zip(origins, repeat(row), lists)
+            rows = iter(self._batch(objects, above, lead, tail).put(runs))  # type: ignore[arg-type]  # none is null
+            return [list(islice(rows, len(records))) for records in lists]
+        kinds = [[None if record is None else self._objects(seat, record) for record in records] for records in lists]
+        for origin, records, of in zip(origins, lists, kinds, strict=True):
+            here: list[dict[str, Any] | None] = []
+            for kind, run in groupby(zip(of, records, strict=True), key=itemgetter(0)):
+                found = [record for _, record in run]
+                if kind is None:
+                    here.extend([None] * len(found))
+                else:
+                    batch = self._batch(kind, above, lead, tail)
+                    here += batch.put([(origin, None if row is None else row + len(here), found)])  # type: ignore[list-item]  # no record is no kind
+            written.append(here)
+        return written
 
     def _objects(self, seat: Seat, record: Released) -> Objects:
         """What is written of a record in this seat."""
@@ -255,6 +288,11 @@ class Levels:
                 batch = self._batches.get(objects)
                 if batch is not None:
                     batch.finish(self._context, self._data)
+
+
+def _in_columns(names: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """The rows that these columns are, their keys in this order."""
+    return [dict(zip(names, row, strict=True)) for row in zip(*(columns[name] for name in names), strict=True)]
 
 
 def _nothing(*_: object, **__: object) -> None:

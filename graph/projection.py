@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Final, TypeAlias
 
@@ -110,7 +111,7 @@ class _Text:
     """Python that writes values, and the things that it refers to by name."""
 
     def __init__(self) -> None:
-        self._things: dict[str, Any] = {"rows_of": rows_of, "absent": _absent}
+        self._things: dict[str, Any] = {"rows_of": rows_of, "absent": _absent, "datetime": datetime, "UTC": UTC}
 
     def function(self, argument: str, expression: str) -> Callable[[Any], Any]:
         """A function of one argument."""
@@ -147,6 +148,9 @@ class _Text:
         return self.value(part.field.type, part.parts, f"{owner}.{definition_of(part.field).python_name}")
 
     def _leaf(self, type_: GraphQLLeafType, here: str) -> str:
+        if type_.name == _INSTANT:
+            kept, leaf = f"{here}.__class__ is datetime and {here}.tzinfo is UTC", self._refer(_leaf(type_))
+            return f"({here} if {kept} else {leaf}({here}))"
         if isinstance(type_, GraphQLEnumType):
             words: dict[Enum, str] = {}
             return f"({self._refer(words)}.get({here}) or {self._refer(_enumeration(type_, words))}({here}))"
@@ -159,6 +163,8 @@ class _Text:
 
 
 _TEXT: Final = GraphQLString.coerce_output_value
+_INSTANT: Final = "DateTime"
+"""The scalar of instants. One in UTC is left to orjson, which writes it as Python's `isoformat` does."""
 
 
 def _leaf(type_: GraphQLLeafType, *, required: bool = False) -> Projection:

@@ -22,7 +22,7 @@ from portico.records.types import Access
 from portico.records.values import Accessor, Provenance
 from resolvers.criteria import revealed
 from resolvers.edges import Edge
-from resolvers.pages import EMPTY, Connection, Cursors, ListArguments, connection
+from resolvers.pages import Connection, Cursors, ListArguments, connection
 from resolvers.session import Session
 
 ROWS_AT_ONCE: Final = 500
@@ -54,10 +54,10 @@ async def accesses(session: Session, name: str, arguments: ListArguments) -> Con
     before = _before(cursors)
     id_ = session.resolve_id(name)
     if id_ is None or id_.type is not RecordType.PATIENT:
-        return EMPTY
+        return Connection((), (), cursors)
     patient = PatientId(id_.value)
     if patient not in await session.shown(RecordType.ACCESS, [patient]):
-        return EMPTY
+        return Connection((), (), cursors)
     page = (await _pages(session, {patient: _Look(cursors, before)}, arguments))[patient]
     if isinstance(page, CallerError):
         raise page
@@ -106,15 +106,17 @@ async def _pages(
         if not asked:
             break
         await _read(session, asked, arguments, limit)
-    pages: dict[PatientId, Connection | CallerError] = dict.fromkeys(looks, EMPTY)
+    pages: dict[PatientId, Connection | CallerError] = {
+        patient: Connection((), (), look.cursors) for patient, look in looks.items()
+    }
     for patient, look in possible.items():
         if not look.filled:
             pages[patient] = ListTooSparse()
             continue
         page = look.cases[: arguments.first]
         released = await session.release([case for case, _ in page])
-        rows = [(release, (number,)) for release, (_, number) in zip(released, page, strict=True)]
-        pages[patient] = connection(rows, look.cursors, more=len(look.cases) > len(page))
+        positions = [(number,) for _, number in page]
+        pages[patient] = connection(released, positions, look.cursors, more=len(look.cases) > len(page))
     return pages
 
 
@@ -141,9 +143,9 @@ async def _read(session: Session, looks: Mapping[PatientId, _Look], arguments: L
     of_all = [case for of_patient in cases.values() for case in of_patient]
     attributes = revealed(RecordType.ACCESS, arguments.conditions, None)
     coordinates = [session.tags[RecordType.ACCESS.value][attribute] for attribute in attributes]
-    full = await session.guard.in_full(session.caller, of_all, coordinates, session.tally)
-    known = {case.record.id for case, in_full in zip(of_all, full, strict=True) if in_full}
-    seen = {case.record.id for case in await session.admitted(of_all)} & known
+    classes = {case.class_ for case in of_all}
+    full = await session.guard.in_full(session.caller, classes, coordinates, session.tally)
+    seen = {case.record.id for case in await session.admitted(of_all) if case.class_ in full}
     for patient, look in looks.items():
         rows = found[patient]
         look.cases += [
@@ -182,4 +184,4 @@ def _case(session: Session, patient: PatientId, row: AuditRow) -> Case:
         sources=tuple(sorted(entry.sources)),
         disclosure=accounting().lists(entry),
     )
-    return Case(record, patient, facts.labelled(facts.labels | entry.labels))
+    return Case.of(record, patient, facts.labelled(facts.labels | entry.labels))

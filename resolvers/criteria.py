@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from operator import attrgetter
-from typing import Final, NamedTuple, TypeVar
+from operator import attrgetter, itemgetter
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from portico.records.references import RecordType, Reference
 from portico.records.search import Condition, Op
-from portico.records.types import Record
+from portico.records.types import RECORD_CLASSES, Record
 from portico.records.values import Period
 
 T = TypeVar("T")
@@ -65,7 +65,11 @@ def revealed(type_: RecordType, conditions: Iterable[Condition], ordering: Order
 
 def matches(record: Record, conditions: Sequence[Condition]) -> bool:
     """Whether a record at hand meets every condition; an absent value meets none."""
-    return all(_meets(_text(record, condition.field), condition) for condition in conditions)
+    return all(_meets(reader(record.type, condition.field)(record), condition) for condition in conditions)
+
+
+Value: TypeAlias = str | datetime
+"""What is filtered and ordered by: a text, or an instant in UTC, to the second, so that both compare as sources do."""
 
 
 class Place(NamedTuple):
@@ -73,11 +77,6 @@ class Place(NamedTuple):
 
     id: str
     value: str | None = None
-
-    @classmethod
-    def of(cls, record: Record, ordering: Ordering, *, usable: bool) -> Place:
-        """A record's place; a value that may not be used is as good as absent."""
-        return cls(record.id.value, _text(record, ordering.field) if usable else None)
 
     def precedes(self, other: Place, ordering: Ordering) -> bool:
         """Whether the other stands after this one: ties go by id, records without the value come last."""
@@ -87,72 +86,86 @@ class Place(NamedTuple):
         return there < here if ordering.descending else here < there
 
 
-def in_order(rows: list[tuple[T, Place]], ordering: Ordering) -> list[tuple[T, Place]]:
+Placed: TypeAlias = tuple[Value | None, str, T]
+"""What stands in a place: the place's value and id, and it."""
+
+
+def in_order(rows: list[Placed[T]], ordering: Ordering) -> list[Placed[T]]:
     """Whatever stands in these places, in order."""
     if len(rows) < 2:  # noqa: PLR2004  one alone is in order
         return rows
-    present = [row for row in rows if row[1].value is not None]
-    present.sort(key=_by_value, reverse=ordering.descending)
-    absent = [] if len(present) == len(rows) else [row for row in rows if row[1].value is None]
-    absent.sort(key=_by_id)
-    return [*present, *absent]
+    present = [row for row in rows if row[0] is not None]
+    present.sort(key=_BY_VALUE, reverse=ordering.descending)
+    if len(present) == len(rows):
+        return present
+    absent = [row for row in rows if row[0] is None]
+    absent.sort(key=_BY_ID)
+    return present + absent
 
 
-def _by_value(row: tuple[object, Place]) -> tuple[str, str]:
-    place = row[1]
-    return place.value or "", place.id
+_BY_VALUE: Final = itemgetter(0, 1)
+_BY_ID: Final = itemgetter(1)
 
 
-def _by_id(row: tuple[object, Place]) -> str:
-    return row[1].id
+def written(value: Value) -> str:
+    """A value as the vocabulary writes it: an instant as ISO 8601 in UTC, to the second."""
+    return value if isinstance(value, str) else value.isoformat(timespec="seconds")
 
 
-def instant(moment: datetime) -> str:
-    """An instant as the vocabulary writes it: ISO 8601 in UTC, to the second."""
-    there = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
-    return there.isoformat(timespec="seconds")
-
-
-def _meets(value: str | None, condition: Condition) -> bool:
+def _meets(value: Value | None, condition: Condition) -> bool:
     if value is None:
         return False
+    text = written(value)
     match condition.op:
         case Op.IN:
-            return value in condition.values
+            return text in condition.values
         case Op.PREFIX:
-            return value.casefold().startswith(condition.values[0].casefold())
+            return text.casefold().startswith(condition.values[0].casefold())
         case Op.FROM:
-            return value >= condition.values[0]
+            return text >= condition.values[0]
         case Op.BEFORE:
-            return value < condition.values[0]
+            return text < condition.values[0]
 
 
-def _text(record: Record, field: str) -> str | None:
-    """A field of the vocabulary, read off a record."""
-    value = _READ.get((record.type, field), _by_name(field))(record)
-    if value.__class__ is datetime:
-        return instant(value)
-    match value:
-        case Period(start=datetime() as start):
-            return instant(start)
-        case Reference(value=name):
-            return name
-        case str() as text:
-            return str(text)
-    return None
+@lru_cache
+def reader(type_: RecordType, field: str) -> Callable[[Record], Value | None]:
+    """Reads a field of the vocabulary off records of a type."""
+    read = _READ.get((type_, field)) or _by_name(type_, field)
+
+    def value(record: Record) -> Value | None:
+        found = read(record)
+        if found.__class__ is datetime:
+            return found if found.tzinfo is UTC and not found.microsecond else instant(found)
+        match found:
+            case None:
+                return None
+            case Period(start=datetime() as start):
+                return instant(start)
+            case Reference(value=name):
+                return name
+            case str() as said:
+                return str(said)
+        return None
+
+    return value
 
 
-_READ: Final[dict[tuple[RecordType, str], Callable[[Record], object]]] = {
+def instant(moment: datetime) -> datetime:
+    """An instant in UTC, to the second."""
+    there = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return there.replace(microsecond=0) if there.microsecond else there
+
+
+_READ: Final[dict[tuple[RecordType, str], Callable[[Record], Any]]] = {
     (RecordType.ENCOUNTER, "start"): attrgetter("period"),
 }
 """Where a field of the vocabulary is another attribute's."""
 
 
-@lru_cache
-def _by_name(field: str) -> Callable[[Record], object]:
+def _by_name(type_: RecordType, field: str) -> Callable[[Record], Any]:
     match field:
         case "id":
             return attrgetter("id.value")
         case "patient":
             return attrgetter("subject")
-    return lambda record: getattr(record, field, None)
+    return attrgetter(field) if field in RECORD_CLASSES[type_].__struct_fields__ else lambda _: None

@@ -6,9 +6,11 @@ for each source (in chunks of its limit), one query for who they are about, one 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from portico.access.decisions import NOBODY
 from portico.access.guard import Case, Released
@@ -16,7 +18,7 @@ from portico.records.errors import BadArgument, CallerError, SourceError, Source
 from portico.records.references import By, PatientId, RecordId, RecordType, Reference
 from portico.records.search import Condition
 from portico.records.types import Record
-from resolvers.criteria import Place, in_order, matches, revealed
+from resolvers.criteria import Place, Placed, Value, in_order, matches, reader, revealed, written
 from resolvers.edges import ABOUT_PATIENTS, Edge, Via
 from resolvers.pages import Connection, Cursors, ListArguments, connection
 from resolvers.session import Session, ids_at
@@ -64,6 +66,7 @@ async def follow_many(
         unsortable=await _kept_back(session, edge.target, cases, revealed(edge.target, (), arguments.ordering)),
     )
     conditions = await translated(session, edge.target, arguments.conditions)
+    read = reader(edge.target, arguments.ordering.field)
     chosen: list[_Chosen | CallerError] = []
     for parent, lead in zip(parents, leads, strict=True):
         if isinstance(lead, SourceError):
@@ -71,17 +74,18 @@ async def follow_many(
             continue
         place = partial(_place, session, edge, parent)
         try:
-            chosen.append(_choose(lead, judge, conditions, Cursors(session.seal, session.caller, place, arguments)))
+            chosen.append(
+                _choose(lead, judge, conditions, Cursors(session.seal, session.caller, place, arguments), read)
+            )
         except BadArgument as error:
             chosen.append(error)
     return await _pages(session, chosen)
 
 
-@dataclass(frozen=True, slots=True)
-class _Chosen:
+class _Chosen(Struct, frozen=True):
     """The cases of one parent's page, in order, each with its place."""
 
-    page: Sequence[tuple[Case, Place]]
+    page: Sequence[Placed[Case]]
     more: bool
     cursors: Cursors
 
@@ -90,40 +94,52 @@ def _place(session: Session, edge: Edge, parent: Released) -> tuple[str, ...]:
     return (edge.origin.value, edge.name, session.global_id(parent))
 
 
-def _choose(cases: Sequence[Case], judge: _Judge, conditions: Sequence[Condition] | None, cursors: Cursors) -> _Chosen:
+def _choose(
+    cases: Sequence[Case],
+    judge: _Judge,
+    conditions: Sequence[Condition] | None,
+    cursors: Cursors,
+    read: Callable[[Record], Value | None],
+) -> _Chosen:
+    """One parent's page of these cases; `read` gives what they are ordered by."""
     arguments = cursors.arguments
     ordering = arguments.ordering
-    found = [] if conditions is None else [case for case in cases if case.record.id not in judge.unfindable]
+    found = [] if conditions is None else cases
+    if judge.unfindable:
+        found = [case for case in found if case.record.id not in judge.unfindable]
     if conditions:
         found = [case for case in found if matches(case.record, conditions)]
-    ordered = in_order(
-        [(case, Place.of(case.record, ordering, usable=case.record.id not in judge.unsortable)) for case in found],
-        ordering,
-    )
+    rows: list[Placed[Case]] = [(read(case.record), case.record.id.value, case) for case in found]
+    if judge.unsortable:
+        rows = [(None, row[1], row[2]) if row[2].record.id in judge.unsortable else row for row in rows]
+    ordered = in_order(rows, ordering)
     position = cursors.read()
     if position is not None:
         after = Place(*position)
-        ordered = [row for row in ordered if after.precedes(row[1], ordering)]
+        ordered = [row for row in ordered if after.precedes(_stands(row), ordering)]
     page = ordered[: arguments.first]
-    return _Chosen(page, more=len(ordered) > len(page), cursors=cursors)
+    return _Chosen(page, len(ordered) > len(page), cursors)
+
+
+def _stands(row: Placed[Case]) -> Place:
+    value, id_, _ = row
+    return Place(id_, None if value is None else written(value))
 
 
 async def _pages(session: Session, chosen: Sequence[_Chosen | CallerError]) -> list[Connection | CallerError]:
     """Release what was chosen for all parents at once, and give each its page."""
-    cases = [case for one in chosen if isinstance(one, _Chosen) for case, _ in one.page]
-    released = iter(await session.release(cases))
+    released = await session.release([row[2] for one in chosen if isinstance(one, _Chosen) for row in one.page])
     pages: list[Connection | CallerError] = []
+    start = 0
     for one in chosen:
         if not isinstance(one, _Chosen):
             pages.append(one)
             continue
-        rows = [(next(released), _position(place)) for _, place in one.page]
-        pages.append(connection(rows, one.cursors, more=one.more))
+        end = start + len(one.page)
+        positions = [(id_,) if value is None else (id_, value) for value, id_, _ in one.page]
+        pages.append(connection(released[start:end], positions, one.cursors, more=one.more))
+        start = end
     return pages
-
-
-def _position(place: Place) -> tuple[str, ...]:
-    return (place.id,) if place.value is None else (place.id, place.value)
 
 
 async def _kept_back(
@@ -133,8 +149,11 @@ async def _kept_back(
     if not attributes:
         return frozenset()
     coordinates = [session.tags[target.value][attribute] for attribute in attributes]
-    full = await session.guard.in_full(session.caller, cases, coordinates, session.tally)
-    return frozenset(case.record.id for case, known in zip(cases, full, strict=True) if not known)
+    classes = {case.class_ for case in cases}
+    full = await session.guard.in_full(session.caller, classes, coordinates, session.tally)
+    if len(full) == len(classes):
+        return frozenset()
+    return frozenset(case.record.id for case in cases if case.class_ not in full)
 
 
 async def _leads(session: Session, edge: Edge, parents: Sequence[Released]) -> list[list[Case] | SourceError]:
@@ -149,12 +168,16 @@ async def _leads(session: Session, edge: Edge, parents: Sequence[Released]) -> l
         return [error if of_parent else [] for of_parent in keys]
     records = {record.id: record for records in found.values() for record in records}
     cases = dict(zip(records, await session.cases(list(records.values())), strict=True))
-    admitted = set(map(id, await session.admitted(list(cases.values()))))
+    admitted = await session.admitted(list(cases.values()))
+    hidden = {*map(id, cases.values())}.difference(map(id, admitted)) if len(admitted) < len(cases) else ()
     reached = [[cases[record.id] for key in of_parent for record in found.get(key, ())] for of_parent in keys]
-    strangers = await _noticeable_strangers(session, parents, reached)
+    strays = [_strays(parent, of_parent) for parent, of_parent in zip(parents, reached, strict=True)]
+    noticeable = await _noticeable(session, parents, strays)
     leads: list[list[Case] | SourceError] = []
-    for parent, of_parent, strange in zip(parents, reached, strangers, strict=True):
-        own = [case for case in of_parent if id(case) in admitted and not _strange(parent, case)]
+    for parent, of_parent, stray, strange in zip(parents, reached, strays, noticeable, strict=True):
+        own = of_parent
+        if hidden or stray:
+            own = [case for case in of_parent if id(case) not in hidden and case not in stray]
         if strange and not own:
             source = session.channel(edge.target).source
             leads.append(SourceInvalid(source, "The record that answers to this key is about someone else."))
@@ -163,32 +186,34 @@ async def _leads(session: Session, edge: Edge, parents: Sequence[Released]) -> l
     return leads
 
 
-async def _noticeable_strangers(
-    session: Session, parents: Sequence[Released], reached: Sequence[Sequence[Case]]
-) -> list[bool]:
+def _strays(parent: Released, cases: Sequence[Case]) -> list[Case]:
+    """The cases where an edge from one patient's record has reached another's."""
+    patient = parent.patient
+    if patient is None:
+        return []
+    return [case for case in cases if case.patient != patient and case.patient is not None]
+
+
+async def _noticeable(
+    session: Session, parents: Sequence[Released], strays: Sequence[Sequence[Case]]
+) -> Sequence[bool]:
     """Whether each parent's edge has reached a record about someone else that the caller would see, were it about them.
 
     What they would not see even then leaves no trace, not even as an error.
     """
-    if not any(_strange(parent, case) for parent, of in zip(parents, reached, strict=True) for case in of):
+    if not any(strays):
         return [False] * len(parents)
-    strange = [
-        [_mistaken(session.case(parent), case) for case in of_parent if _strange(parent, case)]
-        for parent, of_parent in zip(parents, reached, strict=True)
+    mistaken = [
+        [_mistaken(session.case(parent), stray) for stray in of_parent]
+        for parent, of_parent in zip(parents, strays, strict=True)
     ]
-    mistaken = [case for of_parent in strange for case in of_parent]
-    noticeable = {id(case) for case in await session.admitted(mistaken)} if mistaken else set()
-    return [any(id(case) in noticeable for case in of_parent) for of_parent in strange]
+    seen = {id(case) for case in await session.admitted([case for of_parent in mistaken for case in of_parent])}
+    return [any(id(case) in seen for case in of_parent) for of_parent in mistaken]
 
 
 def _mistaken(parent: Case, stray: Case) -> Case:
     """A record as if it were about its parent's patient, with every label that it has."""
-    return Case(stray.record, parent.patient, parent.facts.labelled(parent.facts.labels | stray.facts.labels))
-
-
-def _strange(parent: Released, case: Case) -> bool:
-    """Whether an edge from one patient's record has reached another's."""
-    return parent.patient is not None and case.patient is not None and case.patient != parent.patient
+    return Case.of(stray.record, parent.patient, parent.facts.labelled(parent.facts.labels | stray.facts.labels))
 
 
 def _picked(session: Session, edge: Edge, parent: Released, case: Case) -> bool:

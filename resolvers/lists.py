@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from msgspec import structs
+
 from portico.access.decisions import NOBODY, DecisionClass, Facts, Scope
 from portico.access.guard import Case
 from portico.access.principal import Principal, PrincipalKind
@@ -17,7 +19,7 @@ from portico.records.references import By, RecordType
 from portico.records.search import Condition, Hit, Op, Search
 from resolvers.criteria import Ordering, revealed
 from resolvers.edges import ABOUT_PATIENTS
-from resolvers.pages import EMPTY, PAGE_LIMIT, Connection, Cursors, ListArguments, connection
+from resolvers.pages import PAGE_LIMIT, Connection, Cursors, ListArguments, connection
 from resolvers.ports import Standing
 from resolvers.session import STANDINGS_LIMIT, Session, ids_at
 from resolvers.translation import translated
@@ -52,10 +54,10 @@ async def list_records(session: Session, type_: RecordType, arguments: ListArgum
     near = (standing.facts for standing in few or ())
     await session.foresee([*_possible(type_, scope), *near], also=_classes(type_, scope))
     if scope.empty or not await _may_reveal(session, type_, scope, arguments.conditions):
-        return EMPTY
+        return Connection((), (), cursors)
     narrowed = _narrowed(session, type_, scope, few, await translated(session, type_, arguments.conditions))
     if narrowed is None or arguments.first == 0:
-        return EMPTY
+        return Connection((), (), cursors)
     ordering = arguments.ordering if await _may_order(session, type_, scope, arguments.ordering) else Ordering("id")
     if position is not None and position[0] != ordering.field:
         raise BadArgument("after belongs to an order that this list no longer has; start again.")
@@ -70,11 +72,8 @@ async def list_records(session: Session, type_: RecordType, arguments: ListArgum
     rows = await _visible_rows(session, search, revealed(type_, arguments.conditions, ordering), arguments)
     page = rows[: arguments.first]
     released = await session.release([case for case, _ in page])
-    return connection(
-        ((release, (ordering.field, hit.position)) for release, (_, hit) in zip(released, page, strict=True)),
-        cursors,
-        more=len(rows) > len(page),
-    )
+    positions = [(ordering.field, hit.position) for _, hit in page]
+    return connection(released, positions, cursors, more=len(rows) > len(page))
 
 
 async def _visible_rows(
@@ -91,12 +90,11 @@ async def _visible_rows(
         found = [hit.record for hit in page.hits]
         session.learn(search.type, found, By.ID)
         cases = await session.cases(found)
-        full = await session.guard.in_full(session.caller, cases, coordinates, session.tally)
-        seen = {case.record.id for case in await session.admitted(cases)}
+        classes = {case.class_ for case in cases}
+        full = await session.guard.in_full(session.caller, classes, coordinates, session.tally)
+        seen = set(map(id, await session.admitted(cases)))
         rows += [
-            (case, hit)
-            for case, hit, known in zip(cases, page.hits, full, strict=True)
-            if known and case.record.id in seen
+            (case, hit) for case, hit in zip(cases, page.hits, strict=True) if case.class_ in full and id(case) in seen
         ]
         if len(rows) > arguments.first or not page.more:
             return rows
@@ -137,7 +135,7 @@ def _classes(type_: RecordType, scope: Scope) -> list[DecisionClass]:
     Only a patient who permits it can be found for a purpose that needs a permit.
     """
     possible = _possible(type_, scope)
-    willing = [facts._replace(consent=WILLING) for facts in possible if type_ in ABOUT_PATIENTS]
+    willing = [structs.replace(facts, consent=WILLING) for facts in possible if type_ in ABOUT_PATIENTS]
     return [facts.about(type_.value) for facts in (*possible, *willing)]
 
 

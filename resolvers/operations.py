@@ -28,17 +28,17 @@ async def viewer(session: Session) -> Released | None:
         purpose=session.caller.purpose.value,
         tenant=principal.tenant,
     )
-    return (await session.release([Case(record, None, NOBODY)]))[0]
+    return (await session.release([Case.of(record, None, NOBODY)]))[0]
 
 
 async def sources(session: Session) -> list[Released]:
     """Every source of the tenant, asked now whether it answers; nobody is asked for a caller who may not know."""
     channels = {channel.source: channel for channel in session.channels.values() if channel.source != PORTICO}
-    drafts = [Case(_source(session, channel, None, 0), None, NOBODY) for channel in channels.values()]
+    drafts = [Case.of(_source(session, channel, None, 0), None, NOBODY) for channel in channels.values()]
     if not await session.admitted(drafts):
         return []
     states = await asyncio.gather(*(_ask(session, channel) for channel in channels.values()))
-    released = await session.release([Case(record, None, NOBODY) for record in states])
+    released = await session.release([Case.of(record, None, NOBODY) for record in states])
     return [release for release in released if release is not None]
 
 

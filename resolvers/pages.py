@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
+
+from msgspec import Struct
 
 from portico.access.guard import Released
 from portico.access.principal import Caller
 from portico.records.errors import BadArgument
 from portico.records.search import Condition
-from resolvers.criteria import Ordering
+from resolvers.criteria import Ordering, Value, written
 from resolvers.seal import Seal
+
+Position: TypeAlias = tuple[Value, ...]
+"""What says where a row of a list stands."""
 
 PAGE_LIMIT = 100
 DEFAULT_PAGE = 20
@@ -41,8 +46,7 @@ class ListArguments:
             raise BadArgument(f"first must be between 0 and {PAGE_LIMIT}.")
 
 
-@dataclass(frozen=True, slots=True)
-class Cursors:
+class Cursors(Struct, frozen=True, eq=False):
     """Makes and reads the cursors of one list. `place` is its coordinate, behind an edge with the parent's opaque id.
 
     Most cursors are never asked for, so nothing is sealed, and no place named, before one is.
@@ -53,9 +57,9 @@ class Cursors:
     place: Callable[[], tuple[str, ...]]
     arguments: ListArguments
 
-    def make(self, position: tuple[str, ...]) -> str:
+    def make(self, position: Position) -> str:
         """The cursor of a position: the same each time, for it is sealed without chance."""
-        text = json.dumps(position, ensure_ascii=False)
+        text = json.dumps([written(part) for part in position], ensure_ascii=False)
         return self.seal.seal(self._meant_for, (text.ljust(-(-len(text) // CURSOR_STEP_BYTES) * CURSOR_STEP_BYTES),))
 
     def read(self) -> tuple[str, ...] | None:
@@ -81,7 +85,7 @@ class ReleasedEdge(NamedTuple):
     """One row of a connection."""
 
     node: Released
-    position: tuple[str, ...]
+    position: Position
     cursors: Cursors
 
     @property
@@ -90,35 +94,52 @@ class ReleasedEdge(NamedTuple):
         return self.cursors.make(self.position)
 
 
-class PageInfo(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class PageInfo:
     """Relay's PageInfo; lists are read forwards."""
 
-    rows: tuple[ReleasedEdge, ...]
+    rows: Connection
     has_next_page: bool
     has_previous_page: bool = False
 
     @property
     def start_cursor(self) -> str | None:
         """Where the first row stands."""
-        return self.rows[0].cursor if self.rows else None
+        return self._cursor(0)
 
     @property
     def end_cursor(self) -> str | None:
         """Where the last row stands."""
-        return self.rows[-1].cursor if self.rows else None
+        return self._cursor(-1)
+
+    def _cursor(self, row: int) -> str | None:
+        return self.rows.cursors.make(self.rows.positions[row]) if self.rows.positions else None
 
 
-class Connection(NamedTuple):
-    """One page of released records."""
+class Connection(Struct, frozen=True, eq=False):
+    """One page of released records, each with its position; `more` come after them."""
 
-    edges: tuple[ReleasedEdge, ...]
-    page_info: PageInfo
+    nodes: Sequence[Released]
+    positions: Sequence[Position]
+    cursors: Cursors
+    more: bool = False
+
+    @property
+    def edges(self) -> list[ReleasedEdge]:
+        """The rows."""
+        return [ReleasedEdge(*row, self.cursors) for row in zip(self.nodes, self.positions, strict=True)]
+
+    @property
+    def page_info(self) -> PageInfo:
+        """Where the page stands."""
+        return PageInfo(self, has_next_page=self.more)
 
 
-def connection(rows: Iterable[tuple[Released | None, tuple[str, ...]]], cursors: Cursors, *, more: bool) -> Connection:
+def connection(
+    released: Sequence[Released | None], positions: Sequence[Position], cursors: Cursors, *, more: bool
+) -> Connection:
     """A page of those rows that were released, each with its position."""
-    edges = tuple([ReleasedEdge(node, position, cursors) for node, position in rows if node is not None])
-    return Connection(edges, PageInfo(edges, has_next_page=more))
-
-
-EMPTY = Connection((), PageInfo((), has_next_page=False))
+    if None in released:
+        positions = [position for one, position in zip(released, positions, strict=True) if one is not None]
+        released = [one for one in released if one is not None]
+    return Connection(released, positions, cursors, more)  # type: ignore[arg-type]  # none of them is None

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from portico.access.decisions import NOBODY, Ceiling, DecisionClass, Decisions, Facts, Scope, Tally
 from portico.access.guard import Case, Guard, Released
@@ -30,6 +30,10 @@ from resolvers.ports import Channel, Crosswalk, Standing
 from resolvers.seal import Seal
 
 T = TypeVar("T")
+
+_Kind: TypeAlias = tuple[RecordType, frozenset[str], Facts, frozenset[str] | None, bool]
+"""What records have in common that are alike to decisions: type, labels, what is known of the patient, the labels of
+their visit, and whether the patient is an adolescent."""
 
 _INHERITED_BY = dict.fromkeys(sensitivity.LABELLED, ("visit",))
 """The attributes through which a record inherits labels: they are fetched whatever is selected."""
@@ -84,7 +88,9 @@ class Session:
     _heard: dict[RecordType, list[tuple[Sequence[Record], By]]] = field(default_factory=dict)
     """Records that came and that nobody has asked for by name yet."""
     _by_patient: dict[PatientId, Standing] = field(default_factory=dict)
-    _by_subject: dict[tuple[SourceName, str], Standing | None] = field(default_factory=dict)
+    _by_subject: dict[SourceName, dict[str, Standing | None]] = field(default_factory=dict)
+    _kinds: dict[_Kind, tuple[Facts, DecisionClass]] = field(default_factory=dict)
+    """What decides about records that are alike."""
     _foreseen: set[Facts] = field(default_factory=set)
     _foresight: asyncio.Lock = field(default_factory=asyncio.Lock)
     _released: dict[RecordId, Released | None] = field(default_factory=dict)
@@ -266,15 +272,18 @@ class Session:
         """Remember them for this request, under every id that the patients have."""
         for standing in standings:
             self._by_patient[standing.patient] = standing
-            self._by_subject[PORTICO, standing.patient] = standing
+            self._of_source(PORTICO)[standing.patient] = standing
             for source, ids in standing.sources.items():
-                for id_ in ids:
-                    self._by_subject[source, id_] = standing
+                self._of_source(source).update(dict.fromkeys(ids, standing))
+
+    def _of_source(self, source: SourceName) -> dict[str, Standing | None]:
+        """The standings that are known by the ids of a source; None of those who are nobody's."""
+        return self._by_subject.setdefault(source, {})
 
     def forget_standing(self, patient: PatientId) -> None:
         """A command has changed how the caller stands to a patient: it is asked for again when it is needed."""
         self._by_patient.pop(patient, None)
-        self._by_subject.pop((PORTICO, patient), None)
+        self._of_source(PORTICO).pop(patient, None)
 
     def standing(self, patient: PatientId) -> Standing:
         """The standing of a patient who was asked about before."""
@@ -289,30 +298,44 @@ class Session:
 
         A record about a patient who is not linked comes with no patient and no relationship.
         """
-        unknown: dict[SourceName, set[str]] = {}
-        for record in records:
-            if record.subject is not None and (record.id.source, record.subject) not in self._by_subject:
-                unknown.setdefault(record.id.source, set()).add(record.subject)
-        await self.standings_of(list(map(PatientId, unknown.pop(PORTICO, ()))))
-        for source, ids in unknown.items():
-            answer = await self._ask_crosswalk(
-                self.crosswalk.standings(self.caller.principal, source=source, source_ids=ids, at=self.now)
-            )
-            self.note_standings(answer.values())
-            for id_ in ids:
-                self._by_subject.setdefault((source, id_), None)
-            await self.foresee(standing.facts for standing in answer.values())
+        for source in sorted({record.id.source for record in records}):
+            subjects = {record.subject or "" for record in records if record.id.source == source} - {""}
+            await self._meet(source, subjects - self._of_source(source).keys())
         cases = [self._case(record) for record in records]
         await self.foresee({case.facts for case in cases if case.facts.labels})
         return cases
 
+    async def _meet(self, source: SourceName, unknown: Collection[str]) -> None:
+        """Ask how the caller stands to those whom a source calls so."""
+        if source == PORTICO:
+            await self.standings_of(list(map(PatientId, unknown)))
+        elif unknown:
+            answer = await self._ask_crosswalk(
+                self.crosswalk.standings(self.caller.principal, source=source, source_ids=unknown, at=self.now)
+            )
+            self.note_standings(answer.values())
+            for id_ in unknown:
+                self._of_source(source).setdefault(id_, None)
+            await self.foresee(standing.facts for standing in answer.values())
+
     def _case(self, record: Record) -> Case:
-        standing = None if record.subject is None else self._by_subject.get((record.id.source, record.subject))
+        standing = self._by_subject[record.id.source].get(record.subject or "")
         if standing is None:
-            labels = sensitivity.of(record, NOBODY.labels, {}, adolescent=False)
-            return Case(record, None, NOBODY.labelled(labels))
-        labels = sensitivity.of(record, standing.facts.labels, standing.visits, adolescent=standing.adolescent)
-        return Case(record, standing.patient, standing.facts.labelled(labels))
+            return Case(record, None, *self._kind(record, NOBODY, {}, adolescent=False))
+        kind = self._kind(record, standing.facts, standing.visits, adolescent=standing.adolescent)
+        return Case(record, standing.patient, *kind)
+
+    def _kind(
+        self, record: Record, facts: Facts, visits: Mapping[str, frozenset[str]], *, adolescent: bool
+    ) -> tuple[Facts, DecisionClass]:
+        """What decides about a record of somebody of whom this is known; worked out once for all that are alike."""
+        visit = visits.get(getattr(record, "visit", None) or "") if visits else None
+        key = (record.type, record.labels, facts, visit, adolescent)
+        known = self._kinds.get(key)
+        if known is None:
+            labelled = facts.labelled(sensitivity.of(record, facts.labels, visits, adolescent=adolescent))
+            known = self._kinds[key] = (labelled, labelled.about(record.type))
+        return known
 
     async def _ask_crosswalk(self, question: Awaitable[T]) -> T:
         try:
@@ -325,20 +348,17 @@ class Session:
 
     async def admitted(self, cases: Sequence[Case]) -> list[Case]:
         """Those cases of which anything may be seen."""
-        classes = [case.class_ for case in cases]
-        visible = await self.guard.admits(self.caller, set(classes), self.tally)
-        return [case for case, class_ in zip(cases, classes, strict=True) if class_ in visible and not _orphaned(case)]
+        visible = await self.guard.admits(self.caller, {case.class_ for case in cases}, self.tally)
+        return [case for case in cases if case.class_ in visible and not _orphaned(case)]
 
     async def release(self, cases: Sequence[Case]) -> list[Released | None]:
         """What may leave of each record. The same record is the same release, by whatever path it was reached."""
-        by_type: dict[RecordType, list[Case]] = {}
-        for case in cases:
-            if case.record.id not in self._released:
-                by_type.setdefault(case.record.type, []).append(case)
-        for type_, new in by_type.items():
-            fields = self.want(type_).fields
-            self._keep(new, await self.guard.release(self.caller, new, fields, self.tally))
-        return [self._released[case.record.id] for case in cases]
+        known = self._released
+        new = [case for case in cases if case.record.id not in known]
+        for type_ in {case.record.type for case in new}:
+            alike = [case for case in new if case.record.type is type_]
+            self._keep(alike, await self.guard.release(self.caller, alike, self.want(type_).fields, self.tally))
+        return [known[case.record.id] for case in cases]
 
     def _keep(self, cases: Sequence[Case], released: Sequence[Released | None]) -> None:
         """Remember and note what is released. Two paths may have come here at once; the first release stands."""

@@ -12,7 +12,9 @@ from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct, structs
 
 from portico.access.commands import CommandDecision, command_decision
 from portico.access.engine import PolicyEngine, Rule, Verdict
@@ -24,7 +26,7 @@ from portico.records.consent import Provision
 from portico.records.errors import PolicyUnavailable
 
 
-class DecisionClass(NamedTuple):
+class DecisionClass(Struct, frozen=True, gc=False, cache_hash=True):
     """The facts on which a decision may depend. Never an id."""
 
     type: str
@@ -44,7 +46,7 @@ class DecisionClass(NamedTuple):
         }
 
 
-class Facts(NamedTuple):
+class Facts(Struct, frozen=True, gc=False, cache_hash=True):
     """What decides besides a type: how the caller stands to a patient, how sensitive it is, what the patient said."""
 
     relationships: frozenset[str] = frozenset()
@@ -71,7 +73,7 @@ def _class(type_name: str, facts: Facts) -> DecisionClass:
 
 @lru_cache(maxsize=10_000)
 def _labelled(facts: Facts, labels: frozenset[str]) -> Facts:
-    return facts._replace(labels=labels)
+    return structs.replace(facts, labels=labels)
 
 
 NOBODY = Facts()

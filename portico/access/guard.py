@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Any
+
+from msgspec import Struct, structs
 
 from portico.access.decisions import DecisionClass, Decisions, Facts, Tally
 from portico.access.masks import PERSONAL, Mask, MaskKey, Unmaskable, apply
@@ -25,23 +26,24 @@ STEP_UP_REQUIRED = "step_up_required"
 """The reason where the policies would release a value to the same caller after another authentication."""
 
 
-class Case:
+class Case(Struct, frozen=True, eq=False, gc=False):
     """A record, whom it is about, and what a decision may know of both. No patient: about nobody, or nobody known.
 
-    `class_` is what decides about it. A case is made for every record that is met, and is never changed.
+    `class_` is what decides about it: made of the record's type and the facts, and of nothing else.
     """
 
-    __slots__ = ("class_", "facts", "patient", "record")
+    record: Record
+    patient: PatientId | None
+    facts: Facts
+    class_: DecisionClass
 
-    def __init__(self, record: Record, patient: PatientId | None, facts: Facts) -> None:
-        self.record = record
-        self.patient = patient
-        self.facts = facts
-        self.class_: DecisionClass = facts.about(record.type)
+    @classmethod
+    def of(cls, record: Record, patient: PatientId | None, facts: Facts) -> Case:
+        """The case of a record."""
+        return cls(record, patient, facts, facts.about(record.type))
 
 
-@dataclass(frozen=True, slots=True)
-class Withheld:
+class Withheld(Struct, frozen=True):
     """Stands where a value is not released; `reason` is the policy's code.
 
     With a `challenge`, it would be released to the same caller after such an authentication.
@@ -53,16 +55,14 @@ class Withheld:
     challenge: StepUp | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Masked:
+class Masked(Struct, frozen=True):
     """Stands where a value is released in part."""
 
     coordinate: str
     value: Any
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Released:
+class Released(Struct, frozen=True, eq=False, gc=False):
     """What a caller may have of one record, by attribute: plain values, `Masked` and `Withheld`.
 
     `denied` names the edges that the caller may not follow from here, `notices` holds the texts that must be said with
@@ -74,7 +74,7 @@ class Released:
     patient: PatientId | None
     values: Mapping[str, Any]
     denied: Mapping[str, Withheld]
-    notices: Mapping[str, str] = field(default_factory=dict)
+    notices: Mapping[str, str] = {}
     partly: frozenset[str] = frozenset()
 
 
@@ -95,8 +95,8 @@ class _Projection:
     withheld: dict[str, Withheld] = field(default_factory=dict)
     denied: dict[str, Withheld] = field(default_factory=dict)
     partly: frozenset[str] = frozenset()
-    pluck: Callable[[Record], dict[str, Any]] = lambda _: {}
-    """Reads the plain values off a record."""
+    release: Callable[[Record, PatientId | None], Released] = field(init=False)
+    """What it leaves of a record, but for what is masked."""
 
 
 class Guard:
@@ -133,28 +133,35 @@ class Guard:
 
         `wanted` names the selected attributes and edges. Raises `PolicyUnavailable`, and releases nothing then.
         """
-        classes = [case.class_ for case in cases]
-        decisions = await self._decisions.classes(caller, set(classes), tally)
+        decisions = await self._decisions.classes(caller, {case.class_ for case in cases}, tally)
         projections = {
             class_: self._projection(caller, class_.type, decision, wanted) for class_, decision in decisions.items()
         }
         key = MaskKey(secret=self._mask_secret, tenant=caller.principal.tenant, patient=None)
-        return [_applied(projections[class_], case, key) for case, class_ in zip(cases, classes, strict=True)]
+        released: list[Released | None] = []
+        for case in cases:
+            projection = projections[case.class_]
+            if projection is None:
+                released.append(None)
+            elif projection.masked:
+                released.append(_masking(projection, case, key))
+            else:
+                released.append(projection.release(case.record, case.patient))
+        return released
 
     async def in_full(
-        self, caller: Caller, cases: Sequence[Case], coordinates: Collection[Coordinate], tally: Tally
-    ) -> list[bool]:
-        """Whether each record's values at all of these coordinates are the caller's to know unmasked.
+        self, caller: Caller, classes: Collection[DecisionClass], coordinates: Collection[Coordinate], tally: Tally
+    ) -> frozenset[DecisionClass]:
+        """The classes of which the values at all of these coordinates are the caller's to know unmasked.
 
         What a filter or an ordering reveals must be: elsewhere the row behaves as if the value were absent.
         """
-        classes = [case.class_ for case in cases]
-        decisions = await self._decisions.classes(caller, set(classes), tally)
-        full = {
-            class_: all(decision.in_full(coordinate) for coordinate in coordinates)
+        decisions = await self._decisions.classes(caller, classes, tally)
+        return frozenset(
+            class_
             for class_, decision in decisions.items()
-        }
-        return [full[class_] for class_ in classes]
+            if all(decision.in_full(coordinate) for coordinate in coordinates)
+        )
 
     def _shows(self, type_name: str, decision: Decision) -> bool:
         """Whether anything is told of such a record; of one whose id may not be told, nothing is."""
@@ -200,7 +207,7 @@ class Guard:
                 reason = ruling.reason or "not_permitted"
                 kept[attribute] = Withheld(coordinate.name, reason, decision.decision_id, ruling.step_up)
         projection.partly = frozenset((*projection.withheld, *(of.attribute for of, _ in projection.masked)))
-        projection.pluck = _plucker(tuple(projection.plain))
+        projection.release = _releasing(projection)
         return projection
 
     def _judged(self, caller: Caller, ruling: Ruling) -> Ruling:
@@ -213,29 +220,37 @@ class Guard:
         return Ruling(Effect.DENY, reason=STEP_UP_REQUIRED, step_up=step_up)
 
 
-def _applied(projection: _Projection | None, case: Case, key: MaskKey) -> Released | None:
-    """What a projection leaves of a record; `key` is nobody's."""
-    if projection is None:
-        return None
-    record, decision = case.record, projection.decision
-    values = projection.pluck(record)
-    if projection.withheld:
-        values.update(projection.withheld)
-    if projection.masked:
-        if projection.personal:
-            key = replace(key, patient=case.patient)
-        for coordinate, mask in projection.masked:
-            value = getattr(record, coordinate.attribute)
-            values[coordinate.attribute] = _masked(coordinate, mask, value, key, decision.decision_id)
-    return Released(projection.type, case.patient, values, projection.denied, decision.notices, projection.partly)
+def _releasing(projection: _Projection) -> Callable[[Record, PatientId | None], Released]:
+    """What gives what a projection leaves of a record, but for what is masked: compiled, for it is done with each.
+
+    The text is made of the schema's own names.
+    """
+    said = {name: f"withheld[{name!r}]" for name in projection.withheld}
+    said.update((name, f"record.{name}") for name in projection.plain)
+    values = ", ".join(f"{name!r}: {value}" for name, value in said.items())
+    names = {
+        "Released": Released,
+        "type": projection.type,
+        "withheld": projection.withheld,
+        "denied": projection.denied,
+        "notices": projection.decision.notices,
+        "partly": projection.partly,
+    }
+    text = f"lambda record, patient: Released(type, patient, {{{values}}}, denied, notices, partly)"
+    release: Callable[[Record, PatientId | None], Released] = eval(text, names)  # noqa: S307  see above
+    return release
 
 
-@lru_cache(maxsize=1_000)
-def _plucker(attributes: tuple[str, ...]) -> Callable[[Record], dict[str, Any]]:
-    """Reads these attributes off a record: compiled, for it is done with every record that is released."""
-    text = ", ".join(f"{attribute!r}: record.{attribute}" for attribute in attributes)
-    plucker: Callable[[Record], dict[str, Any]] = eval(f"lambda record: {{{text}}}")  # noqa: S307  the schema's own names
-    return plucker
+def _masking(projection: _Projection, case: Case, key: MaskKey) -> Released:
+    """What a projection leaves of a record of which something is masked; `key` is nobody's."""
+    released = projection.release(case.record, case.patient)
+    values = dict(released.values)
+    if projection.personal:
+        key = replace(key, patient=case.patient)
+    for coordinate, mask in projection.masked:
+        value = getattr(case.record, coordinate.attribute)
+        values[coordinate.attribute] = _masked(coordinate, mask, value, key, projection.decision.decision_id)
+    return structs.replace(released, values=values)
 
 
 def _masked(coordinate: Coordinate, mask: Mask, value: Any, key: MaskKey, decision_id: str) -> Masked | Withheld | None:

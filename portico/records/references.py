@@ -78,7 +78,7 @@ class Reference(Struct, frozen=True, gc=False):
     value: str
 
 
-class RecordId(Struct, frozen=True, gc=False, cache_hash=True):
+class RecordId(Struct, frozen=True, order=True, gc=False, cache_hash=True):
     """Names one record of one source for good: `RecordId(APPOINTMENT, "scheduling", "A-1001")`."""
 
     type: RecordType

@@ -42,7 +42,7 @@ RECORD = Patient(
     subject="pt-1",
     **{name: value for name, (_, value) in VALUES.items()},  # type: ignore[arg-type]  # each of its own type
 )
-CASE = Case(RECORD, PatientId("p"), Facts(frozenset({"self"})))
+CASE = Case.of(RECORD, PatientId("p"), Facts(frozenset({"self"})))
 CALLER = Caller(
     principal=Principal(
         subject="s", kind=PrincipalKind.PERSON, tenant=Tenant("t"), roles=frozenset(), purposes=frozenset(),

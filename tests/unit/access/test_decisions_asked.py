@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from portico.access.rulings import ALLOW, Decision, Effect, Ruling
 from portico.access.tags import Coordinate, Tag
 from portico.records.errors import PolicyUnavailable
 from portico.records.references import Tenant
+from tests.changed import replace
 from tests.policy.questions import REST
 
 PATIENT = DecisionClass("Patient", frozenset({"self"}))
@@ -102,7 +102,7 @@ async def test_what_is_known_is_not_asked_again_and_is_cited_again() -> None:
 async def test_only_unknown_classes_are_asked() -> None:
     engine = ScriptedEngine()
     decisions = Decisions(engine)
-    other = PATIENT._replace(labels=frozenset({"PSY"}))
+    other = replace(PATIENT, labels=frozenset({"PSY"}))
     await _decide(decisions, _caller(), PATIENT)
     await _decide(decisions, _caller(), PATIENT, other)
     _, question = engine.questions[1]
@@ -190,13 +190,13 @@ async def test_a_missing_key_is_a_denial_of_everything() -> None:
     engine = ScriptedEngine()
     engine.missing = 1
     with pytest.raises(PolicyUnavailable):
-        await _decide(Decisions(engine), _caller(), PATIENT, PATIENT._replace(type="Claim"))
+        await _decide(Decisions(engine), _caller(), PATIENT, replace(PATIENT, type="Claim"))
 
 
 async def test_memory_is_bounded_and_forgets_the_longest_unused() -> None:
     engine = ScriptedEngine()
     decisions = Decisions(engine, capacity=2)
-    one, two, three = (PATIENT._replace(type=name) for name in ("Claim", "Coverage", "Encounter"))
+    one, two, three = (replace(PATIENT, type=name) for name in ("Claim", "Coverage", "Encounter"))
     for class_ in (one, two, one, three):
         await _decide(decisions, _caller(), class_)
     assert len(engine.questions) == 3

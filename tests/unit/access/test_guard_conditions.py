@@ -84,7 +84,7 @@ PATIENT = Patient(
     ssn="900-51-0001",
     email="a@b.example",
 )
-CASE = Case(PATIENT, PatientId("p1"), Facts(frozenset({"emergency"})))
+CASE = Case.of(PATIENT, PatientId("p1"), Facts(frozenset({"emergency"})))
 
 
 async def _released(guard: Guard, caller: Caller) -> Released:
@@ -165,8 +165,8 @@ async def test_what_is_denied_anyway_is_not_challenged() -> None:
 async def test_what_waits_for_a_step_up_can_be_filtered_and_ordered_by_nobody() -> None:
     guard = _guard(step_up={"IDENTIFIER": ASKED})
     ssn, email = TAGS["Patient"]["ssn"], TAGS["Patient"]["email"]
-    assert await guard.in_full(_caller(), [CASE], [ssn], Tally()) == [False]
-    assert await guard.in_full(_caller(), [CASE], [email], Tally()) == [True]
+    assert await guard.in_full(_caller(), {CASE.class_}, [ssn], Tally()) == frozenset()
+    assert await guard.in_full(_caller(), {CASE.class_}, [email], Tally()) == {CASE.class_}
 
 
 async def test_a_record_whose_existence_waits_for_a_step_up_is_not_there() -> None:
@@ -183,7 +183,7 @@ async def test_no_override_lifts_a_refusal() -> None:
     released = await _released(_guard(**says), _caller())
     assert released.values["ssn"] == Withheld("Patient.ssn", "not_consented", "d1")
     assert released.denied["claims"].reason == "not_consented"
-    assert await _guard(**says).in_full(_caller(), [CASE], [TAGS["Patient"]["ssn"]], Tally()) == [False]
+    assert await _guard(**says).in_full(_caller(), {CASE.class_}, [TAGS["Patient"]["ssn"]], Tally()) == frozenset()
 
 
 async def test_a_refusal_of_what_tells_that_the_record_exists_hides_it() -> None:

@@ -36,7 +36,7 @@ def raw(own: MemoryHouse) -> Patient:
 
 
 def _case(record: Patient) -> Case:
-    return Case(record, PatientId("p"), Facts(frozenset({"self"})))
+    return Case.of(record, PatientId("p"), Facts(frozenset({"self"})))
 
 
 def _in_page(record: object) -> object:

@@ -9,7 +9,7 @@ import pytest
 
 from portico.access.engine import Rule, Verdict
 from portico.records.references import RecordType
-from resolvers.criteria import REVEALS, Ordering, instant, revealed
+from resolvers.criteria import REVEALS, Ordering, instant, revealed, written
 from sandbox.population.planted import Planted
 from tests.house import EHR, MemoryHouse
 
@@ -325,4 +325,4 @@ def test_the_order_by_id_reveals_nothing() -> None:
 
 def test_instants_are_written_in_utc() -> None:
     moment = datetime.fromisoformat("2026-07-01T01:30:00+02:00")
-    assert instant(moment) == "2026-06-30T23:30:00+00:00"
+    assert written(instant(moment)) == "2026-06-30T23:30:00+00:00"

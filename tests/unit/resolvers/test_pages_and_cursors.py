@@ -11,12 +11,13 @@ from portico.records.errors import BadArgument
 from portico.records.references import RecordId, RecordType, SourceName, Tenant
 from portico.records.types import Claim, Record
 from portico.records.values import Provenance
-from resolvers.criteria import Ordering, Place, in_order
+from resolvers.criteria import Ordering, Place, Placed, in_order, reader, written
 from resolvers.pages import DEFAULT_PAGE, PAGE_LIMIT, ListArguments
 from sandbox.population.planted import Planted
 from tests.house import NOW, MemoryHouse
 from tests.unit.resolvers.paged import pages
 
+CLAIM = RecordType.CLAIM
 Row = dict[str, Any]
 ROOTS = {
     "patients": ("biller", "researcher", "physician", "guardian"),
@@ -222,13 +223,14 @@ async def test_a_record_that_left_its_list_is_passed_over(house: MemoryHouse) ->
 @pytest.mark.parametrize("descending", [False, True])
 def test_every_place_in_an_ordering_says_what_comes_after_it(descending: bool) -> None:
     provenance = Provenance(source="s", source_id="x", retrieved_at=NOW, mapping_version="1")
-    ordering, rows = Ordering("created", descending=descending), list[tuple[Record, Place]]()
+    ordering, rows, read = Ordering("created", descending=descending), list[Placed[Record]](), reader(CLAIM, "created")
     for number, created in enumerate(["2026-01-02", "2026-01-01", "2026-01-02", None, "2026-01-03", None]):
-        id_ = RecordId(RecordType.CLAIM, SourceName("s"), f"c{number}")
+        id_ = RecordId(CLAIM, SourceName("s"), f"c{number}")
         claim = Claim(id=id_, provenance=provenance, subject="p", created=created)
-        rows.append((claim, Place.of(claim, ordering, usable=number != 4)))
+        rows.append((read(claim) if number != 4 else None, claim.id.value, claim))
     placed = in_order(rows, ordering)
-    ids = [record.id.value for record, _ in placed]
+    ids = [id_ for _, id_, _ in placed]
+    places = [Place(id_, value and written(value)) for value, id_, _ in placed]
     assert ids == [*(["c2", "c0", "c1"] if descending else ["c1", "c0", "c2"]), "c3", "c4", "c5"]
-    for at, (_, place) in enumerate(placed):
-        assert [record.id.value for record, other in placed if place.precedes(other, ordering)] == ids[at + 1 :]
+    for at, place in enumerate(places):
+        assert [other.id for other in places if place.precedes(other, ordering)] == ids[at + 1 :]
