@@ -13,6 +13,7 @@ from typing import Any
 from portico.access.bundle import Bundle, Files, PoliciesRefused, bundle_of, read_files, revision_of
 from portico.access.engine import PolicyStatus, Rule, Verdict
 from portico.access.evaluator import Evaluator
+from portico.access.folder import PolicyFolder
 from portico.records.errors import PolicyUnavailable
 
 
@@ -122,10 +123,11 @@ class EmbeddedEngine:
     async def _watch(self) -> None:
         """Takes what the folder holds once two looks at it agree."""
         previous: str | None = self._evaluator.bundle.revision
+        folder = PolicyFolder(self._config.folder)
         while True:
             await asyncio.sleep(self._config.poll_seconds)
             try:
-                files = await asyncio.to_thread(read_files, self._config.folder)
+                files = await asyncio.to_thread(folder.files)
                 self._watched_at = time.monotonic()
                 revision = revision_of(files)
                 if revision == previous:
