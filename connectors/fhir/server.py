@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
 import orjson
 from yarl import URL
@@ -24,6 +24,7 @@ from connectors.fhir.searchsets import Searchset, address, searchset
 from connectors.fhir.transport import Answer, Dropped, Transport
 from portico.records.context import CallContext
 from portico.records.errors import SourceInvalid, SourceTimeout, SourceUnavailable
+from portico.records.timing import TimeLimit
 
 Parameters = Sequence[tuple[str, str]]
 
@@ -35,6 +36,7 @@ _GONE: Final = frozenset({404, 410})
 _THROTTLED: Final = frozenset({429, 503})
 _SERVER_ERROR: Final = 500
 _MEDIA_TYPES: Final = frozenset({"application/fhir+json", "application/json"})
+_QUOTED: Final = {code: quote_plus(chr(code)) for code in range(128)}
 _TRACE: Final = re.compile(r"[A-Za-z0-9\-._]{1,128}")
 
 
@@ -79,7 +81,7 @@ class FhirServer:
         url = self._searches.get(type_)
         if url is None:
             url = self._searches[type_] = self.base / type_ / "_search"
-        form = urlencode(parameters).encode()
+        form = "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in parameters]).encode()
         return self._searchset(await self._fetch(call, "POST", url, form))
 
     async def follow(self, call: CallContext, link: str) -> Searchset:
@@ -118,7 +120,7 @@ class FhirServer:
         if left_seconds <= 0:
             raise SourceTimeout(self._source)
         try:
-            async with asyncio.timeout(left_seconds):
+            with TimeLimit(left_seconds):
                 return await self._attempts(request)
         except TimeoutError:
             raise SourceTimeout(self._source) from None
@@ -180,3 +182,8 @@ class FhirServer:
         if seconds > self._config.throttle_wait_limit_seconds or time.monotonic() + seconds >= deadline:
             raise SourceUnavailable(self._source, "The source system is busy for longer than there is time.")
         raise _Again(seconds)
+
+
+def _quoted(text: str) -> str:
+    """A part of a URL-encoded form."""
+    return text.translate(_QUOTED) if text.isascii() else quote_plus(text)

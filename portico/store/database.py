@@ -11,6 +11,7 @@ from typing import Final, Self, TypeVar
 import asyncpg
 
 from portico.records.errors import StoreUnavailable
+from portico.records.timing import TimeLimit
 from portico.store.connections import Connection, Connections
 
 T = TypeVar("T")
@@ -89,7 +90,7 @@ class Database:
         Tried again when the connection is lost, even if it was lost while committing: it must bear repetition.
         """
         try:
-            async with asyncio.timeout(seconds or self._config.query_timeout_seconds):
+            with TimeLimit(seconds or self._config.query_timeout_seconds):
                 return await _persist(lambda: self._fetch(query, arguments))
         except _IN_VAIN as error:
             raise StoreUnavailable from error
