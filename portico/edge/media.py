@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from portico.records.errors import NotAcceptable, UnsupportedMedia
 
 _REQUEST: Final = re.compile(r'application/json[ \t]*(;[ \t]*charset=("utf-8"|utf-8)[ \t]*)?', re.IGNORECASE)
 _QUALITY: Final = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
+
+_REMEMBERED: Final = 256
+"""Ways of accepting that are remembered; clients have few."""
+_USUAL_CHARACTERS: Final = 500
 
 
 class MediaType(StrEnum):
@@ -37,6 +42,12 @@ def negotiate(accepts: Sequence[str]) -> MediaType:
     Of two types of the same quality a named one wins over a wildcard's. Raises `NotAcceptable` where neither may be
     given.
     """
+    usual = sum(map(len, accepts)) <= _USUAL_CHARACTERS
+    return _preferred(tuple(accepts)) if usual else _preferred.__wrapped__(tuple(accepts))
+
+
+@lru_cache(_REMEMBERED)
+def _preferred(accepts: tuple[str, ...]) -> MediaType:
     ranges = _ranges(accepts)
     if not any(accepts):
         return MediaType.JSON

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
+from collections.abc import Callable
 from typing import Final, NamedTuple, TypeAlias
 
 import asyncpg
@@ -14,6 +16,9 @@ Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 UNUSED_SECONDS: Final = 60.0
 """How long a connection stays open that nobody needs; something on the way may have forgotten one that is older."""
 
+LOOKED_AT_EVERY: Final = 500
+"""How often a connection goes back to the pool even so, which replaces those that have served for very long."""
+
 
 class _Kept(NamedTuple):
     connection: Connection
@@ -23,14 +28,19 @@ class _Kept(NamedTuple):
 class Connections:
     """As many connections as the pool has room for. Who takes one gives it back, whatever became of it.
 
-    One that served well is kept for whoever comes next, the last one first. The pool hears only of those that didn't,
-    and mends itself: it does so with a task and two turns of the loop, which would be half of what a look-up costs.
+    One that served well is kept for whoever comes next, the last one first: to take it back and give it out again
+    takes the pool a task and two turns of the loop, half of what a look-up costs. The pool hears of those that didn't
+    serve well, and mends itself. `clock` counts seconds.
     """
 
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], size: int) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool[asyncpg.Record], size: int, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._pool = pool
+        self._clock = clock
         self._room = asyncio.Semaphore(size)
         self._kept: deque[_Kept] = deque()
+        self._served = 0
         self._closing = False
 
     async def take(self) -> Connection:
@@ -50,10 +60,11 @@ class Connections:
     async def give_back(self, connection: Connection, *, sound: bool) -> None:
         """Return a connection, `sound` if its last statement ended well and left nothing open."""
         try:
-            if not sound or self._closing:
+            self._served += 1
+            if not sound or self._closing or self._served % LOOKED_AT_EVERY == 0:
                 await self._pool.release(connection)
                 return
-            self._kept.append(_Kept(connection, asyncio.get_running_loop().time()))
+            self._kept.append(_Kept(connection, self._clock()))
             if self._is_old(self._kept[0].since):
                 await self._drop(self._kept.popleft().connection)
         finally:
@@ -76,7 +87,7 @@ class Connections:
         await self._pool.release(connection)
 
     def _is_old(self, since: float) -> bool:
-        return asyncio.get_running_loop().time() - since > UNUSED_SECONDS
+        return self._clock() - since > UNUSED_SECONDS
 
 
 def _is_open(connection: Connection) -> bool:
