@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
@@ -39,7 +39,7 @@ class Translation:
         self._mapping = mapping
         self._zone = zone
         self._labels_of_short = lru_cache(_REMEMBERED)(self._labels_of)
-        self._attributes: Mapping[str, Callable[[Row], object]] = {
+        self._attributes: Mapping[str, Callable[[Row], Any]] = {
             "status": lambda row: mapping.statuses.get(row["stat_cd"] or ""),
             "claim_type": lambda row: mapping.claim_types.get(row["clm_typ"] or ""),
             "created": lambda row: row["ent_dt"],
@@ -57,8 +57,39 @@ class Translation:
 
     def claims(self, rows: Sequence[Row], attributes: frozenset[str], retrieved_at: datetime) -> list[Claim]:
         """The claims of some rows, each with these attributes filled."""
-        read = {name: reader for name, reader in self._attributes.items() if name in attributes}
-        return [self._claim(row, read, retrieved_at) for row in rows]
+        return list(self._claims(rows, attributes, retrieved_at))
+
+    def _claims(self, rows: Sequence[Row], attributes: frozenset[str], retrieved_at: datetime) -> Iterator[Claim]:
+        (
+            status, claim_type, created, service_period, diagnoses, lines,
+            billed, allowed, paid, patient_responsibility, visit, provider, coverage,
+        ) = [read if name in attributes else None for name, read in self._attributes.items()]  # fmt: skip
+        for row in rows:
+            number = _present(row["clm_no"])
+            yield Claim(
+                id=RecordId(RecordType.CLAIM, self._source, number),
+                provenance=Provenance(
+                    source=self._source,
+                    source_id=number,
+                    retrieved_at=retrieved_at,
+                    mapping_version=self._mapping.version,
+                ),
+                subject=_present(row["sbscr_no"]),
+                labels=self._labels(row),
+                status=status and status(row),
+                claim_type=claim_type and claim_type(row),
+                created=created and created(row),
+                service_period=service_period and service_period(row),
+                diagnoses=diagnoses and diagnoses(row),
+                lines=lines and lines(row),
+                billed=billed and billed(row),
+                allowed=allowed and allowed(row),
+                paid=paid and paid(row),
+                patient_responsibility=patient_responsibility and patient_responsibility(row),
+                visit=visit and visit(row),
+                provider=provider and provider(row),
+                coverage=coverage and coverage(row),
+            )
 
     def person(self, row: Row) -> Person:
         """A subscriber, for linking."""
@@ -74,22 +105,6 @@ class Translation:
             family=row["lst_nm"] or None,
             given=row["fst_nm"] or None,
             birth_date=_iso_date(row["dob"]),
-        )
-
-    def _claim(self, row: Row, read: Mapping[str, Callable[[Row], object]], retrieved_at: datetime) -> Claim:
-        number = _present(row["clm_no"])
-        values: dict[str, Any] = {name: reader(row) for name, reader in read.items()}
-        return Claim(
-            id=RecordId(RecordType.CLAIM, self._source, number),
-            provenance=Provenance(
-                source=self._source,
-                source_id=number,
-                retrieved_at=retrieved_at,
-                mapping_version=self._mapping.version,
-            ),
-            subject=_present(row["sbscr_no"]),
-            labels=self._labels(row),
-            **values,
         )
 
     def _labels(self, row: Row) -> frozenset[str]:

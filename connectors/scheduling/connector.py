@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from time import monotonic
@@ -36,7 +36,7 @@ class _Kind:
     always: frozenset[str]
     """The fields without which there is no record."""
     attributes: Mapping[str, Attribute]
-    read: Callable[[Reader, Iterable[Json], Iterable[str]], Iterator[Record]]
+    read: Callable[[Reader, Iterable[Json], Collection[str]], Iterator[Record]]
 
 
 _KINDS: Final[Mapping[RecordType, _Kind]] = {

@@ -6,7 +6,7 @@ client or list of privacy flags there is no record, and the answer is `Malformed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final, TypeAlias
@@ -27,7 +27,7 @@ class Malformed(Exception):
     """What is wrong with an item, in words without its values."""
 
 
-Reading: TypeAlias = Callable[[Json, SchedulingMapping], object]
+Reading: TypeAlias = Callable[[Json, SchedulingMapping], Any]
 """How a value is read; None for one that can't be."""
 
 
@@ -59,8 +59,8 @@ def _service(item: Json, mapping: SchedulingMapping) -> Coding | None:
 
 def _coded(item: Json, mapping: SchedulingMapping) -> sensitivity.Code | None:
     """The code of the visit type, if there is one."""
-    code = _text(_member(item.get("visitType"), "code"))
-    if code is None:
+    code = _member(item.get("visitType"), "code")
+    if not isinstance(code, str) or not code:
         return None
     prefix, _, rest = code.partition(":")
     return mapping.services.get(prefix), rest or code
@@ -114,27 +114,43 @@ class Reader:
     mapping: SchedulingMapping
     retrieved_at: datetime
 
-    def appointments(self, items: Iterable[Json], attributes: Iterable[str]) -> Iterator[Appointment]:
+    def appointments(self, items: Iterable[Json], attributes: Collection[str]) -> Iterator[Appointment]:
         """Appointments with these attributes, in the order of their items."""
-        readings = _readings(APPOINTMENT, attributes)
+        mapping, readings = self.mapping, _readings(APPOINTMENT, attributes)
+        start, end, status, service_type, reason, visit, practitioner, location = readings
         for item in items:
             number = _named(item, "apptId")
-            values: dict[str, Any] = {name: read(item, self.mapping) for name, read in readings}
             yield Appointment(
                 id=RecordId(RecordType.APPOINTMENT, self.source, number),
                 provenance=self._provenance(number),
                 subject=_named(item, "clientId"),
                 labels=self._labels(item),
-                **values,
+                start=start and start(item, mapping),
+                end=end and end(item, mapping),
+                status=status and status(item, mapping),
+                service_type=service_type and service_type(item, mapping),
+                reason=reason and reason(item, mapping),
+                visit=visit and visit(item, mapping),
+                practitioner=practitioner and practitioner(item, mapping),
+                location=location and location(item, mapping),
             )
 
-    def slots(self, items: Iterable[Json], attributes: Iterable[str]) -> Iterator[Slot]:
+    def slots(self, items: Iterable[Json], attributes: Collection[str]) -> Iterator[Slot]:
         """Slots with these attributes, in the order of their items."""
-        readings = _readings(SLOT, attributes)
+        mapping, readings = self.mapping, _readings(SLOT, attributes)
+        start, end, status, service_type, practitioner, location = readings
         for item in items:
             number = _named(item, "openingId")
-            values: dict[str, Any] = {name: read(item, self.mapping) for name, read in readings}
-            yield Slot(id=RecordId(RecordType.SLOT, self.source, number), provenance=self._provenance(number), **values)
+            yield Slot(
+                id=RecordId(RecordType.SLOT, self.source, number),
+                provenance=self._provenance(number),
+                start=start and start(item, mapping),
+                end=end and end(item, mapping),
+                status=status and status(item, mapping),
+                service_type=service_type and service_type(item, mapping),
+                practitioner=practitioner and practitioner(item, mapping),
+                location=location and location(item, mapping),
+            )
 
     def person(self, item: Json) -> Person:
         """A client, with the chart number as the medical record number that it is."""
@@ -190,9 +206,9 @@ def reader(source: SourceName, mapping: SchedulingMapping) -> Reader:
     return Reader(source, mapping, datetime.now(UTC))
 
 
-def _readings(table: Mapping[str, Attribute], attributes: Iterable[str]) -> Sequence[tuple[str, Reading]]:
-    """How attributes are read, looked up once for all items of an answer."""
-    return [(name, table[name].read) for name in attributes if name in table]
+def _readings(table: Mapping[str, Attribute], attributes: Collection[str]) -> list[Reading | None]:
+    """How each attribute of a table is read; None for one that is not wanted."""
+    return [attribute.read if name in attributes else None for name, attribute in table.items()]
 
 
 def _named(item: Json, field: str) -> str:

@@ -16,6 +16,7 @@ _YEARS: Final = range(1900, 2201)
 """Outside of these a date is a slip of the pen, and arithmetic with it could overflow."""
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - on the wall
+_ENDS: Final = tuple(end.replace(fold=pass_) for end in (time.min, time.max) for pass_ in (0, 1))
 _DAYS_REMEMBERED: Final = 16_384
 
 
@@ -55,6 +56,5 @@ def _epoch_of_day(zone: ZoneInfo, ordinal: int) -> datetime | None:
     day = date.fromordinal(ordinal)
     if day.year not in _YEARS:
         return None
-    ends = (datetime.combine(day, end.replace(fold=pass_), zone) for end in (time.min, time.max) for pass_ in (0, 1))
-    offset, *others = {end.utcoffset() for end in ends}
+    offset, *others = {datetime.combine(day, end, zone).utcoffset() for end in _ENDS}
     return None if others or offset is None else _EPOCH.replace(tzinfo=UTC) - offset

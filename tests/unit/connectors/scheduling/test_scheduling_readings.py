@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -44,7 +44,7 @@ ITEM = {
 EVERYTHING = oracle.attributes_of(RecordType.APPOINTMENT)
 
 
-def _appointment(item: Json, attributes: Iterable[str]) -> Appointment:
+def _appointment(item: Json, attributes: Collection[str]) -> Appointment:
     (read,) = READER.appointments([item], attributes)
     return read
 
