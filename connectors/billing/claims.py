@@ -38,7 +38,7 @@ class Translation:
         self._source = source
         self._mapping = mapping
         self._zone = zone
-        self._labels_of_short = lru_cache(_REMEMBERED)(self._labels_of)
+        self._remembered_labels_of = lru_cache(_REMEMBERED)(self._labels_of)
         self._attributes: Mapping[str, Callable[[Row], Any]] = {
             "status": lambda row: mapping.statuses.get(row["stat_cd"] or ""),
             "claim_type": lambda row: mapping.claim_types.get(row["clm_typ"] or ""),
@@ -110,8 +110,8 @@ class Translation:
     def _labels(self, row: Row) -> frozenset[str]:
         """What billing set and what the codes say; the same codes are billed again and again."""
         said = row["sens_cd"] or "", row["dx_list"] or "", row["services"] or "[]"
-        is_short = len(said[1]) + len(said[2]) <= _REMEMBERED_CODES_LENGTH
-        return self._labels_of_short(*said) if is_short else self._labels_of(*said)
+        is_short = sum(map(len, said)) <= _REMEMBERED_CODES_LENGTH
+        return self._remembered_labels_of(*said) if is_short else self._labels_of(*said)
 
     def _labels_of(self, set_by_billing: str, diagnoses: str, services: str) -> frozenset[str]:
         kinds, systems = self._mapping.diagnosis_systems, self._mapping.service_systems
