@@ -30,12 +30,12 @@ def instant(text: object, fold: object, zone: ZoneInfo | None) -> datetime | Non
         return None
     if wall.tzinfo is not None:
         return None
-    began = _epoch_of_day(zone, wall.toordinal())
-    return examined(wall, fold, zone) if began is None else began + (wall - _EPOCH)
+    epoch = _epoch_of_day(zone, wall.toordinal())
+    return examined(wall, fold, zone) if epoch is None else epoch + (wall - _EPOCH)
 
 
 def examined(wall: datetime, fold: object, zone: ZoneInfo) -> datetime | None:
-    """The instant of a time on any day: it takes ten times as long as knowing the day's offset."""
+    """The instant of a time on any day: it takes many times as long as on one whose offset is known."""
     if wall.year not in _YEARS:
         return None
     first, second = (wall.replace(tzinfo=zone, fold=pass_).astimezone(UTC) for pass_ in (0, 1))
@@ -49,7 +49,7 @@ def examined(wall: datetime, fold: object, zone: ZoneInfo) -> datetime | None:
 
 @lru_cache(_DAYS_REMEMBERED)
 def _epoch_of_day(zone: ZoneInfo, ordinal: int) -> datetime | None:
-    """When the wall showed the epoch, by the one offset of a day; None where its clocks change or its year is none.
+    """The epoch on the wall as an instant, by a day's one offset; None where clocks change or the year is none.
 
     Both ends of the day tell: no zone has ever changed its clocks twice in one.
     """
