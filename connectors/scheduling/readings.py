@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any, Final, TypeAlias
 
 from connectors.scheduling.mapping import SchedulingMapping
@@ -50,20 +51,18 @@ def _time(name: str) -> Attribute:
 
 
 def _service(item: Json, mapping: SchedulingMapping) -> Coding | None:
-    coded, display = _coded(item, mapping), _text(_member(item.get("visitType"), "name"))
-    if coded is None:
+    kind = item.get("visitType")
+    written, display = _text(_member(kind, "code")), _text(_member(kind, "name"))
+    if written is None:
         return Coding(display=display) if display else None
-    system, code = coded
+    system, code = _coded(written, mapping)
     return Coding(system=system, code=code, display=display)
 
 
-def _coded(item: Json, mapping: SchedulingMapping) -> sensitivity.Code | None:
-    """The code of the visit type, if there is one."""
-    code = _member(item.get("visitType"), "code")
-    if not isinstance(code, str) or not code:
-        return None
-    prefix, _, rest = code.partition(":")
-    return mapping.services.get(prefix), rest or code
+def _coded(written: str, mapping: SchedulingMapping) -> sensitivity.Code:
+    """A visit type's code, after the system that its prefix names."""
+    prefix, _, rest = written.partition(":")
+    return mapping.services.get(prefix), rest or written
 
 
 def _practitioner(item: Json, _: SchedulingMapping) -> Reference | None:
@@ -117,6 +116,7 @@ class Reader:
     def appointments(self, items: Iterable[Json], attributes: Collection[str]) -> Iterator[Appointment]:
         """Appointments with these attributes, in the order of their items."""
         mapping, readings = self.mapping, _readings(APPOINTMENT, attributes)
+        labels_of = cache(self._labels_of)  # an answer's visit types are few
         start, end, status, service_type, reason, visit, practitioner, location = readings
         for item in items:
             number = _named(item, "apptId")
@@ -124,7 +124,7 @@ class Reader:
                 id=RecordId(RecordType.APPOINTMENT, self.source, number),
                 provenance=self._provenance(number),
                 subject=_named(item, "clientId"),
-                labels=self._labels(item),
+                labels=labels_of(_text(_member(item.get("visitType"), "code")), self._flagged(item.get("flags"))),
                 start=start and start(item, mapping),
                 end=end and end(item, mapping),
                 status=status and status(item, mapping),
@@ -181,13 +181,14 @@ class Reader:
             end=end + self.mapping.scheduled_after,
         )
 
-    def _labels(self, item: Json) -> frozenset[str]:
+    def _labels_of(self, visit_type: str | None, flagged: frozenset[str]) -> frozenset[str]:
         """The vendor's flags and what the visit type's code says; the note is free text, which can't be judged."""
-        coded, flags = _coded(item, self.mapping), item.get("flags")
-        flagged = _UNFLAGGED if flags == [] else self._flagged(flags)
-        return sensitivity.labels_of((coded,) if coded else (), set_by_source=flagged)
+        said = () if visit_type is None else (_coded(visit_type, self.mapping),)
+        return sensitivity.labels_of(said, set_by_source=flagged)
 
     def _flagged(self, flags: object) -> frozenset[str]:
+        if flags == []:
+            return _UNFLAGGED
         if not isinstance(flags, list) or not all(isinstance(flag, str) for flag in flags):
             raise Malformed("an appointment's privacy flags can't be read")
         return frozenset(self.mapping.flags.get(flag, f"scheduling|{flag}") for flag in flags)
