@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from connectors.fhir import datatypes
 from connectors.fhir.datatypes import Json, element, elements, text
@@ -25,12 +25,16 @@ class Reading:
     retrieved_at: datetime
 
 
+Read: TypeAlias = Callable[[Json], Any]
+"""Reads one attribute of a resource; raises `Malformed` where that can't be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """Where an attribute of a record comes from: top-level elements to ask for, and the reading of them."""
+    """Where an attribute of a record comes from: top-level elements to ask for, and what makes the reader of them."""
 
     elements: tuple[str, ...]
-    read: Callable[[Json, Reading], Any]
+    reader: Callable[[Reading], Read]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,29 +50,48 @@ class Resource:
 
 
 def _identifier(system: str) -> Attribute:
-    def read(resource: Json, reading: Reading) -> str | None:
-        found = datatypes.identifier_values(resource.get("identifier"), reading.mapping.canonical_systems, system)
-        return found[0] if found else None
+    def reader(reading: Reading) -> Read:
+        canonical = reading.mapping.canonical_systems
+        return lambda resource: datatypes.identifier_value(resource.get("identifier"), canonical, system)
 
-    return Attribute(("identifier",), read)
+    return Attribute(("identifier",), reader)
 
 
 def _one(name: str, read: Callable[[Any], Any]) -> Attribute:
     """An attribute that is one element, whatever the mapping."""
-    return Attribute((name,), lambda resource, _: read(resource.get(name)))
+
+    def read_element(resource: Json) -> Any:
+        return read(resource.get(name))
+
+    return Attribute((name,), lambda _: read_element)
+
+
+def _word(name: str, words: Callable[[FhirMapping], Mapping[str, Any]], unknown: Any = None) -> Attribute:
+    """An attribute that is one code, as the mapping translates it."""
+
+    def reader(reading: Reading) -> Read:
+        known = words(reading.mapping)
+        return lambda resource: known.get(str(resource.get(name)), unknown)
+
+    return Attribute((name,), reader)
 
 
 def _reference(name: str, target: RecordType, pick: Callable[[Any], Iterable[Any]]) -> Attribute:
     """The first reference in an element that leads to a resource of this server."""
 
-    def read(resource: Json, reading: Reading) -> Reference | None:
-        for candidate in pick(resource.get(name)):
-            found = datatypes.reference(candidate, target.value, reading.base)
-            if found is not None:
-                return Reference(target, By.ID, found)
-        return None
+    def reader(reading: Reading) -> Read:
+        refer = datatypes.reference_reader(target.value, reading.base)
 
-    return Attribute((name,), read)
+        def read(resource: Json) -> Reference | None:
+            for candidate in pick(resource.get(name)):
+                found = refer(candidate)
+                if found is not None:
+                    return Reference(target, By.ID, found)
+            return None
+
+        return read
+
+    return Attribute((name,), reader)
 
 
 def _itself(value: Any) -> Iterable[Any]:
@@ -103,7 +126,7 @@ def _language(value: Any) -> str | None:
     return first
 
 
-def _deceased(resource: Json, _reading: Reading) -> bool | None:
+def _deceased(resource: Json) -> bool | None:
     if text(resource.get("deceasedDateTime")):
         return True
     told = resource.get("deceasedBoolean")
@@ -119,16 +142,18 @@ def _plan(value: Any) -> str | None:
     return None
 
 
-def _member(resource: Json, reading: Reading) -> str | None:
-    return text(resource.get("subscriberId")) or _identifier(systems.MEMBER).read(resource, reading)
+def _member(reading: Reading) -> Read:
+    number = _identifier(systems.MEMBER).reader(reading)
+    return lambda resource: text(resource.get("subscriberId")) or number(resource)
 
 
 def _payer(value: Any) -> str | None:
     return next((name for each in elements(value) if (name := text(each.get("display")))), None)
 
 
-def _identifiers(resource: Json, reading: Reading) -> Any:
-    return datatypes.identifiers(resource.get("identifier"), reading.mapping.canonical_systems) or None
+def _identifiers(reading: Reading) -> Read:
+    canonical = reading.mapping.canonical_systems
+    return lambda resource: datatypes.identifiers(resource.get("identifier"), canonical) or None
 
 
 _NAME: Final = _one("name", datatypes.human_name)
@@ -144,9 +169,9 @@ RESOURCES: Final[dict[RecordType, Resource]] = {
         {
             "name": _NAME,
             "birth_date": _one("birthDate", datatypes.day),
-            "gender": Attribute(("gender",), lambda r, reading: reading.mapping.genders.get(str(r.get("gender")))),
+            "gender": _word("gender", lambda mapping: mapping.genders),
             "language": _one("communication", _language),
-            "deceased": Attribute(("deceased",), _deceased),
+            "deceased": Attribute(("deceased",), lambda _: _deceased),
             "mrn": _identifier(systems.MRN),
             "ssn": _identifier(systems.SSN),
             "identifiers": Attribute(("identifier",), _identifiers),
@@ -178,12 +203,7 @@ RESOURCES: Final[dict[RecordType, Resource]] = {
         "Encounter",
         "subject",
         {
-            "status": Attribute(
-                ("status",),
-                lambda r, reading: reading.mapping.encounter_statuses.get(
-                    str(r.get("status")), EncounterStatus.UNKNOWN
-                ),
-            ),
+            "status": _word("status", lambda mapping: mapping.encounter_statuses, EncounterStatus.UNKNOWN),
             "encounter_class": _one("class", datatypes.coding),
             "service_type": _one("serviceType", datatypes.concept),
             "period": _PERIOD,
@@ -199,9 +219,7 @@ RESOURCES: Final[dict[RecordType, Resource]] = {
         "Coverage",
         "beneficiary",
         {
-            "status": Attribute(
-                ("status",), lambda r, reading: reading.mapping.coverage_statuses.get(str(r.get("status")))
-            ),
+            "status": _word("status", lambda mapping: mapping.coverage_statuses),
             "payer": _one("payor", _payer),
             "member_id": Attribute(("subscriberId", "identifier"), _member),
             "plan": _one("class", _plan),

@@ -12,7 +12,7 @@ from connectors.fhir.attributes import RESOURCES, Reading
 from connectors.fhir.config import FhirConfig
 from connectors.fhir.consents import CONSENT, CONSENT_ELEMENTS, consents, practitioners_of
 from connectors.fhir.datatypes import Json, Malformed, identifier_values
-from connectors.fhir.listings import Listing, Listings
+from connectors.fhir.listings import Listing, Listings, Rows
 from connectors.fhir.mapping import FhirMapping
 from connectors.fhir.near_hits import is_near_hit
 from connectors.fhir.people import (
@@ -27,7 +27,7 @@ from connectors.fhir.people import (
 )
 from connectors.fhir.positions import Position
 from connectors.fhir.queries import KEYS, SEARCHED, conditions, lookup, sort
-from connectors.fhir.resources import records, wanted_elements
+from connectors.fhir.resources import reader, wanted_elements
 from connectors.fhir.searchsets import Searchset
 from connectors.fhir.server import FhirServer, PageGone, Parameters
 from connectors.vocabulary import refuse_unknown_key, refuse_unknown_search
@@ -91,10 +91,13 @@ class FhirConnector:
         asked, found = frozenset(keys), dict[str, Record]()
         async with aclosing(self._pages(call, RESOURCES[type_].type, parameters, self._config.page_limit)) as pages:
             async for page in pages:
-                for resource, record in self._records(type_, page, call.attributes):
-                    if asked.isdisjoint(self._names(record, resource, by, system)):
-                        raise self._foreign()
-                    found[record.id.value] = record
+                read = reader(type_, call.attributes, self._reading())
+                with self._readable():
+                    for resource in page.resources:
+                        for record in read(resource):
+                            if asked.isdisjoint(self._names(record, resource, by, system)):
+                                raise self._foreign()
+                            found[record.id.value] = record
         return list(found.values())
 
     async def search(self, call: CallContext, search: Search) -> Page:
@@ -123,10 +126,10 @@ class FhirConnector:
                     if position is None
                     else self._listings.after(call, listing, names, limit, position)
                 )
-                hits += self._hits(call, search, rows.resources)
+                hits += self._hits(call, search, rows)
                 if len(hits) == search.limit or not rows.more:
                     return Page(tuple(hits), rows.more)
-                position = Position.of(rows.resources[-1], search.order)  # near hits were left out: the page goes on
+                position, _ = rows.placed[-1]  # near hits were left out: the page goes on
         raise self._endless()
 
     async def people(self, call: CallContext) -> AsyncIterator[Person]:
@@ -240,27 +243,20 @@ class FhirConnector:
                             found.update(npi(resource, self._reading()))
         return found
 
-    def _hits(self, call: CallContext, search: Search, resources: tuple[Json, ...]) -> Iterator[Hit]:
-        """The hits that a page's resources are, without near hits, as far as the call's attributes tell them.
+    def _hits(self, call: CallContext, search: Search, rows: Rows) -> Iterator[Hit]:
+        """The hits that rows are, without near hits, as far as the call's attributes tell them.
 
         Raises `SourceInvalid` for patients who were not asked for.
         """
-        allowed = [condition.values for condition in search.where if condition.field == "patient"]
+        allowed = [frozenset(condition.values) for condition in search.where if condition.field == "patient"]
         missed = judge(each for each in search.where if judged_by([each]) <= call.attributes)
-        for resource, record in self._records(search.type, Searchset(resources, None), call.attributes):
-            if any(record.id.value not in ids for ids in allowed):
-                raise self._foreign()
-            if is_near_hit(resource, missed(record)):
-                continue
-            yield Hit(record, str(Position.of(resource, search.order)))
-
-    def _records(self, type_: RecordType, page: Searchset, attributes: frozenset[str]) -> Iterator[tuple[Json, Record]]:
-        reading = self._reading()
-        for resource in page.resources:
-            with self._readable():
-                read = records(type_, resource, attributes, reading)
-            for record in read:
-                yield resource, record
+        read = reader(search.type, call.attributes, self._reading())
+        for position, resource in rows.placed:
+            for record in read(resource):
+                if any(record.id.value not in ids for ids in allowed):
+                    raise self._foreign()
+                if not is_near_hit(resource, missed(record)):
+                    yield Hit(record, str(position))
 
     def _names(self, record: Record, resource: Json, by: By, system: str | None) -> Sequence[str | None]:
         """The keys by which a record may have been asked for."""

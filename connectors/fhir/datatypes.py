@@ -7,7 +7,7 @@ A wire module: JSON of any shape may come in. What is absent is None; what is th
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
@@ -21,6 +21,8 @@ _DATE: Final = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
 _INSTANT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})")
 _REFERENCE: Final = re.compile(r"([A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
 _IDENTIFIER_TYPE: Final = "http://terminology.hl7.org/CodeSystem/v2-0203"
+_FULL_DATE: Final = len("YYYY-MM-DD")
+_USUAL_INSTANT: Final = len("YYYY-MM-DDTHH:MM:SSZ")
 _TICK: Final = timedelta(microseconds=1)
 
 _NAME_USES: Final = {"official": 0, "usual": 1, None: 2}
@@ -117,10 +119,13 @@ def codes(value: Any) -> list[tuple[str | None, str | None]]:
     """
     found = []
     for each in value if isinstance(value, list) else [] if value is None else [value]:
-        said = each.get("coding", []) if isinstance(each, dict) else None
-        if not isinstance(said, list) or not all(isinstance(one, dict) for one in said):
+        said = each.get("coding", ()) if isinstance(each, dict) else None
+        if not isinstance(said, list | tuple):
             raise Malformed("a coded concept can't be read")
-        found += [(text(one.get("system")), text(one.get("code"))) for one in said]
+        for one in said:
+            if not isinstance(one, dict):
+                raise Malformed("a coded concept can't be read")
+            found.append((text(one.get("system")), text(one.get("code"))))
     return found
 
 
@@ -137,12 +142,20 @@ def identifiers(value: Any, canonical: Mapping[str, str]) -> tuple[Identifier, .
 
 def identifier_values(value: Any, canonical: Mapping[str, str], wanted: str) -> list[str]:
     """The current values of a list of Identifier in one canonical system."""
-    return [
-        name
-        for each in elements(value)
-        if canonical.get(str(each.get("system"))) == wanted and (name := text(each.get("value")))
-        if each.get("use") != "old"
-    ]
+    return [*_identifier_values(value, canonical, wanted)]
+
+
+def identifier_value(value: Any, canonical: Mapping[str, str], wanted: str) -> str | None:
+    """The first of them."""
+    return next(_identifier_values(value, canonical, wanted), None)
+
+
+def _identifier_values(value: Any, canonical: Mapping[str, str], wanted: str) -> Iterator[str]:
+    for each in value if isinstance(value, list) else ():
+        if isinstance(each, dict) and canonical.get(str(each.get("system"))) == wanted and each.get("use") != "old":
+            name = text(each.get("value"))
+            if name is not None:
+                yield name
 
 
 def reference(value: Any, type_: str, base: str) -> str | None:
@@ -153,6 +166,25 @@ def reference(value: Any, type_: str, base: str) -> str | None:
     target = value.get("reference") if isinstance(value, dict) else None
     if not isinstance(target, str):
         return None
+    return _referred(target, type_, base)
+
+
+def reference_reader(type_: str, base: str) -> Callable[[Any], str | None]:
+    """`reference` for many References, of which the same may come again and again: those are read once."""
+    known: dict[str, str | None] = {}
+
+    def read(value: Any) -> str | None:
+        target = value.get("reference") if isinstance(value, dict) else None
+        if not isinstance(target, str):
+            return None
+        if target not in known:
+            known[target] = _referred(target, type_, base)
+        return known[target]
+
+    return read
+
+
+def _referred(target: str, type_: str, base: str) -> str | None:
     found = _REFERENCE.fullmatch(target.removeprefix(base))
     return found[2] if found is not None and found[1] == type_ else None
 
@@ -161,10 +193,10 @@ def day(value: Any) -> str | None:
     """A FHIR date, of any precision."""
     if value is None:
         return None
-    if not isinstance(value, str) or not _DATE.fullmatch(value):
+    if not isinstance(value, str) or not (_is_full_date(value) or _DATE.fullmatch(value)):
         raise Malformed("a date is not a date")
     try:
-        date.fromisoformat(f"{value}-01-01"[:10])
+        date.fromisoformat(value if len(value) == _FULL_DATE else f"{value}-01-01"[:10])
     except ValueError:
         raise Malformed("a date is not a date") from None
     return value
@@ -186,7 +218,7 @@ def _instant(value: Any, *, at_end: bool) -> datetime | None:
     if value is None:
         return None
     try:
-        if isinstance(value, str) and _INSTANT.fullmatch(value):
+        if isinstance(value, str) and (_is_usual_instant(value) or _INSTANT.fullmatch(value)):
             return datetime.fromisoformat(value).astimezone(UTC)
         first = str(day(value))
         year, month, *rest = (int(part) for part in f"{first}-01-01"[:10].split("-"))
@@ -198,6 +230,16 @@ def _instant(value: Any, *, at_end: bool) -> datetime | None:
     except (ValueError, OverflowError):
         raise Malformed("an instant is not an instant") from None
     return after - _TICK
+
+
+def _is_usual_instant(value: str) -> bool:
+    """Whether a text is `....-..-..T..:..:..Z`: of all that is so long, only that is read of it as ISO 8601."""
+    return len(value) == _USUAL_INSTANT and value[4::3] == "--T::Z"
+
+
+def _is_full_date(value: str) -> bool:
+    """Whether a text is `....-..-..`, of which the same is true."""
+    return len(value) == _FULL_DATE and value[4::3] == "--"
 
 
 def _current(candidates: Sequence[Json], uses: Mapping[str | None, int]) -> Json | None:

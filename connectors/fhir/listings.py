@@ -54,9 +54,9 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Resources in order; `more` says that others follow."""
+    """Resources in order, each with its place; `more` says that others follow."""
 
-    resources: tuple[Json, ...]
+    placed: tuple[tuple[Position, Json], ...]
     more: bool
 
 
@@ -87,7 +87,7 @@ class Listings:
 
     async def first(self, call: CallContext, listing: Listing, elements: Iterable[str], limit: int) -> Rows:
         """The first rows. Cost: one request, if the server's pages are as large as ours."""
-        mark, rows = listing.mark, dict[str, Json]()
+        mark, rows = listing.mark, dict[str, tuple[Position, Json]]()
         asked = [*listing.parameters, listing.elements(elements), ("_count", str(limit))]
         try:
             async with aclosing(self._pages(call, listing.type, asked, "")) as pages:
@@ -96,7 +96,7 @@ class Listings:
                         position = Position.of(resource, listing.order)
                         if len(rows) == limit and position.id not in rows:
                             return Rows(tuple(rows.values()), more=True)
-                        rows[position.id] = resource
+                        rows[position.id] = position, resource
                         self._hints.note(mark, position, Hint(place=len(rows)))
                     if len(rows) == limit or page.following is None:
                         return Rows(tuple(rows.values()), more=page.following is not None)
@@ -111,14 +111,14 @@ class Listings:
 
         Elsewhere one more for each `page_size` rows before it. A row that has gone is passed over.
         """
-        wanted, rows = listing.elements(elements), list[Json]()
+        wanted, rows = listing.elements(elements), list[tuple[Position, Json]]()
         while True:
             try:
                 stretch = await self._stretch(call, listing, position, limit - len(rows))
                 found = await self._resources(call, listing, wanted, [place.id for place in stretch.places])
             except PageGone:
                 raise self._lost() from None
-            rows += found
+            rows += ((Position.of(resource, listing.order), resource) for resource in found)
             if len(rows) == limit or not stretch.more:
                 return Rows(tuple(rows), stretch.more)
             if not found:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from connectors.fhir.datatypes import FHIR_ID, Json, Malformed, elements, text
 from portico.records.errors import UnsupportedPredicate
@@ -16,8 +17,7 @@ _KEY_LENGTH: Final = 200
 """Characters of a value that count for its place. Rows that agree in so many stand as their ids do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(Struct, frozen=True, gc=False):
     """After the row with this id, whose value in the order is `key`: empty where it has none, or the order is by id.
 
     Written as `id key`, or `id` where there is no key: an id has no space in it.
@@ -58,5 +58,8 @@ class Position:
 
 
 def _folded(name: str) -> str:
-    letters = unicodedata.normalize("NFD", name.casefold())
+    plain = name.casefold()
+    if plain.isascii():
+        return plain[:_KEY_LENGTH]
+    letters = unicodedata.normalize("NFD", plain)
     return "".join(letter for letter in letters if not unicodedata.combining(letter))[:_KEY_LENGTH]

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from connectors.fhir import datatypes
-from connectors.fhir.attributes import RESOURCES, Reading
+from connectors.fhir.attributes import RESOURCES, Read, Reading
 from connectors.fhir.datatypes import FHIR_ID, Json, Malformed, element, elements, text
 from connectors.fhir.mapping import FhirMapping
 from portico.records import sensitivity
@@ -34,39 +34,80 @@ def wanted_elements(type_: RecordType, attributes: frozenset[str]) -> tuple[str,
     )
 
 
-@lru_cache(maxsize=1_024)
-def _plan_of(type_: RecordType, attributes: frozenset[str]) -> tuple[tuple[str, Callable[[Json, Reading], Any]], ...]:
-    return tuple((name, each.read) for name, each in RESOURCES[type_].attributes.items() if name in attributes)
-
-
 def records(type_: RecordType, resource: Json, attributes: frozenset[str], reading: Reading) -> tuple[Record, ...]:
     """The records that a resource holds: one, or one for each practitioner of a care team in force."""
-    id_, subject = identity(type_, resource, reading)
-    labels = labels_of(type_, resource, reading)
-    if type_ is not RecordType.CARE_TEAM_MEMBER:
-        return (_record(type_, id_, id_, subject, labels, _values(type_, resource, attributes, reading), reading),)
-    return tuple(
-        _record(type_, f"{id_}.{place}", id_, subject, labels, _values(type_, member, attributes, reading), reading)
-        for place, member in care_team(resource, reading)
-    )
+    return reader(type_, attributes, reading)(resource)
+
+
+def reader(
+    type_: RecordType, attributes: frozenset[str], reading: Reading
+) -> Callable[[Json], tuple[Record, ...]]:
+    """`records` for as many resources of one answer as there are."""
+    plan = [(name, each.reader(reading)) for name, each in RESOURCES[type_].attributes.items() if name in attributes]
+    record_class, source, version = RECORD_CLASSES[type_], reading.source, reading.mapping.version
+    identify = identifier(type_, reading)
+
+    def record(resource: Json, id_: str, source_id: str, subject: str | None, labels: frozenset[str]) -> Record:
+        try:
+            values = {name: read(resource) for name, read in plan}
+        except Malformed:
+            values = {name: _spared(read, resource) for name, read in plan}
+        return record_class(
+            id=RecordId(type_, source, id_),
+            provenance=Provenance(
+                source=source, source_id=source_id, retrieved_at=reading.retrieved_at, mapping_version=version
+            ),
+            subject=subject,
+            labels=labels,
+            **values,
+        )
+
+    def read(resource: Json) -> tuple[Record, ...]:
+        id_, subject = identify(resource)
+        labels = labels_of(type_, resource, reading)
+        if type_ is not RecordType.CARE_TEAM_MEMBER:
+            return (record(resource, id_, id_, subject, labels),)
+        return tuple(
+            record(member, f"{id_}.{place}", id_, subject, labels) for place, member in care_team(resource, reading)
+        )
+
+    return read
+
+
+def _spared(read: Read, resource: Json) -> Any:
+    """The value of an attribute; None where it can't be read, which costs no other."""
+    try:
+        return read(resource)
+    except Malformed:
+        return None
 
 
 def identity(type_: RecordType, resource: Json, reading: Reading) -> tuple[str, str | None]:
     """A resource's id, and the patient whom it is about (None for types that are about nobody)."""
+    return identifier(type_, reading)(resource)
+
+
+def identifier(type_: RecordType, reading: Reading) -> Callable[[Json], tuple[str, str | None]]:
+    """`identity` for many resources."""
     served = RESOURCES[type_]
-    id_ = resource.get("id")
-    if resource.get("resourceType") != served.type:
-        raise Malformed("a resource is of another type than asked for")
-    if not isinstance(id_, str) or not FHIR_ID.fullmatch(id_):
-        raise Malformed("a resource has no id")
-    if type_ is RecordType.PATIENT:
-        return id_, id_
-    if served.subject is None:
-        return id_, None
-    subject = datatypes.reference(resource.get(served.subject), "Patient", reading.base)
-    if subject is None:
-        raise Malformed("a resource doesn't say whom it is about")
-    return id_, subject
+    refer = datatypes.reference_reader("Patient", reading.base)
+
+    def identify(resource: Json) -> tuple[str, str | None]:
+        id_ = resource.get("id")
+        if resource.get("resourceType") != served.type:
+            raise Malformed("a resource is of another type than asked for")
+        if not isinstance(id_, str) or not FHIR_ID.fullmatch(id_):
+            raise Malformed("a resource has no id")
+        if type_ is RecordType.PATIENT:
+            return id_, id_
+        if served.subject is None:
+            return id_, None
+        subject = refer(resource.get(served.subject))
+        if subject is None:
+            raise Malformed("a resource doesn't say whom it is about")
+        return id_, subject
+
+    return identify
 
 
 def care_team(resource: Json, reading: Reading) -> Iterator[tuple[int, Json]]:
@@ -109,33 +150,3 @@ def security_label(coding: Any, mapping: FhirMapping) -> str:
     if code is None:
         raise Malformed("a security label can't be read")
     return mapping.labels.get((system or "", code), f"{system or ''}|{code}")
-
-
-def _values(type_: RecordType, resource: Json, attributes: frozenset[str], reading: Reading) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for name, read in _plan_of(type_, attributes):
-        try:
-            values[name] = read(resource, reading)
-        except Malformed:
-            values[name] = None
-    return values
-
-
-def _record(  # the parts that every record has
-    type_: RecordType,
-    id_: str,
-    source_id: str,
-    subject: str | None,
-    labels: frozenset[str],
-    values: dict[str, Any],
-    reading: Reading,
-) -> Record:
-    provenance = Provenance(
-        source=reading.source,
-        source_id=source_id,
-        retrieved_at=reading.retrieved_at,
-        mapping_version=reading.mapping.version,
-    )
-    return RECORD_CLASSES[type_](
-        id=RecordId(type_, reading.source, id_), provenance=provenance, subject=subject, labels=labels, **values
-    )
