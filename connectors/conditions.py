@@ -68,7 +68,7 @@ def _test(condition: Condition) -> Callable[[Record], bool]:
     def kept(record: Record) -> bool:
         value: object = getattr(record, attribute, None)
         if value.__class__ is str:
-            return meets(value)  # type: ignore[arg-type]  # its class says so
+            return meets(value)
         values = _values(value, field)
         return any(map(meets, values)) if values else field in _UNREADABLE
 

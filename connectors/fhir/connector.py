@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from connectors.conditions import judge, judged_by
 from connectors.fhir.attributes import RESOURCES, Reading
 from connectors.fhir.config import FhirConfig
 from connectors.fhir.consents import CONSENT, CONSENT_ELEMENTS, consents, practitioners_of
-from connectors.fhir.datatypes import Json, Malformed, identifier_values
+from connectors.fhir.datatypes import Malformed, identifier_values
 from connectors.fhir.listings import Listing, Listings, Rows
 from connectors.fhir.mapping import FhirMapping
 from connectors.fhir.near_hits import is_near_hit
@@ -212,12 +212,12 @@ class FhirConnector:
             if page.following is None:
                 return
             try:
-                page = await self._server.follow(call, page.following)
+                page = await self._server.follow(call, type_, page.following)
             except PageGone:
                 raise self._lost() from None
         raise self._endless()
 
-    async def _scan(self, call: CallContext, type_: RecordType, names: Sequence[str]) -> AsyncGenerator[Json]:
+    async def _scan(self, call: CallContext, type_: RecordType, names: Sequence[str]) -> AsyncGenerator[Any]:
         """Every resource of a type, with these elements."""
         pages = self._pages(call, RESOURCES[type_].type, self._scanned(names), self._config.scan_page_limit)
         async with aclosing(pages):
@@ -258,10 +258,10 @@ class FhirConnector:
                 if not is_near_hit(resource, missed(record)):
                     yield Hit(record, str(position))
 
-    def _names(self, record: Record, resource: Json, by: By, system: str | None) -> Sequence[str | None]:
+    def _names(self, record: Record, resource: Any, by: By, system: str | None) -> Sequence[str | None]:
         """The keys by which a record may have been asked for."""
         if system is not None:
-            return identifier_values(resource.get("identifier"), self._mapping.canonical_systems, system)
+            return identifier_values(resource.identifier, self._mapping.canonical_systems, system)
         return (record.id.value if by is By.ID else record.subject,)
 
     def _reading(self) -> Reading:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
-from connectors.fhir.datatypes import FHIR_ID, Json, Malformed, elements, text
+from connectors.fhir.datatypes import FHIR_ID, Malformed, text
+from connectors.fhir.shapes import HumanName, many
 from portico.records.errors import UnsupportedPredicate
 
 ORDER_ELEMENTS: Final = {"id": "id", "family": "name", "birth_date": "birthDate"}
@@ -38,17 +39,17 @@ class Position(Struct, frozen=True, gc=False):
         return cls(id_, key)
 
     @classmethod
-    def of(cls, resource: Json, order: str) -> Position:
+    def of(cls, resource: Any, order: str) -> Position:
         """Where a resource stands in an order. Raises `Malformed` where it has no id."""
-        id_ = resource.get("id")
+        id_ = resource.id
         if not isinstance(id_, str) or not FHIR_ID.fullmatch(id_):
             raise Malformed("a resource has no id")
         match order:
             case "family":
-                families = (text(name.get("family")) for name in elements(resource.get("name")))
-                return cls(id_, min((_folded(family) for family in families if family), default=""))
+                families = [_folded(name.family) for name in many(resource.name, HumanName) if text(name.family)]
+                return cls(id_, min(families, default=""))
             case "birth_date":
-                return cls(id_, (text(resource.get("birthDate")) or "")[:_KEY_LENGTH])
+                return cls(id_, (text(resource.birth_date) or "")[:_KEY_LENGTH])
         return cls(id_)
 
     def precedes(self, other: Position, *, descending: bool) -> bool:

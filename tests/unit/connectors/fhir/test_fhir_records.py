@@ -10,7 +10,8 @@ import pytest
 from connectors.fhir import FhirMapping
 from connectors.fhir.attributes import RESOURCES, Reading
 from connectors.fhir.datatypes import Malformed
-from connectors.fhir.resources import records
+from connectors.fhir.resources import reader
+from connectors.fhir.shapes import SHAPES, fitted
 from portico.records import systems
 from portico.records.references import By, RecordType, Reference, SourceName
 from portico.records.types import CareTeamMember, Coverage, CoverageStatus, Encounter, EncounterStatus, Patient, Record
@@ -30,8 +31,13 @@ PARTICIPANT = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 
 def _read(type_: RecordType, **elements: Any) -> Record:
     resource = {"resourceType": RESOURCES[type_].type, "id": "x-1", **elements}
-    (record,) = records(type_, resource, oracle.attributes_of(type_), READING)
+    (record,) = _records(type_, resource)
     return record
+
+
+def _records(type_: RecordType, resource: dict[str, Any]) -> tuple[Record, ...]:
+    shape = fitted(resource, SHAPES[RESOURCES[type_].type])
+    return reader(type_, oracle.attributes_of(type_), READING)(shape)
 
 
 def _patient(**elements: Any) -> Patient:
@@ -61,9 +67,7 @@ def _members(*participants: Any, status: Any = "active", **elements: Any) -> lis
         "participant": list(participants),
         **elements,
     }
-    type_ = RecordType.CARE_TEAM_MEMBER
-    read = records(type_, resource, oracle.attributes_of(type_), READING)
-    return [each for each in read if isinstance(each, CareTeamMember)]
+    return [each for each in _records(RecordType.CARE_TEAM_MEMBER, resource) if isinstance(each, CareTeamMember)]
 
 
 # -- what every record has
@@ -113,7 +117,7 @@ def test_whatever_an_element_holds_costs_no_more_than_its_attributes(type_: Reco
         "participant": [{"member": {"reference": "Practitioner/d-1"}, "role": oddity, "period": oddity}],
         **({served.subject: {"reference": "Patient/p-1"}} if served.subject else {}),
     }
-    (record,) = records(type_, resource, oracle.attributes_of(type_), READING)
+    (record,) = _records(type_, resource)
     assert record.id.value.startswith("x-1")
 
 
