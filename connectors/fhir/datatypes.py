@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from connectors.fhir import shapes
-from connectors.fhir.shapes import many, one
+from connectors.fhir.shapes import CodeableConcept, many, one
 from portico.records.values import Address, Coding, HumanName, Identifier, Period
 
 Json = dict[str, Any]
@@ -39,7 +39,7 @@ class Malformed(Exception):
 
 def text(value: Any) -> str | None:
     """A FHIR string or code."""
-    return value if isinstance(value, str) and value else None
+    return value if value.__class__ is str and value else None
 
 
 def element(value: Any) -> Json:
@@ -88,7 +88,7 @@ def contact(value: Any, system: str) -> str | None:
 
 def coding(value: Any) -> Coding | None:
     """A Coding."""
-    if not isinstance(value, shapes.Coding):
+    if value.__class__ is not shapes.Coding:
         return None
     code, display = text(value.code), text(value.display)
     if code is None and display is None:
@@ -98,7 +98,7 @@ def coding(value: Any) -> Coding | None:
 
 def concept(value: Any) -> Coding | None:
     """A CodeableConcept's first coding; its text where there is no display, or no coding at all."""
-    whole = one(value, shapes.CodeableConcept)
+    whole = one(value, CodeableConcept)
     words = text(whole.text)
     for each in many(whole.coding, shapes.Coding):
         found = coding(each)
@@ -109,7 +109,7 @@ def concept(value: Any) -> Coding | None:
 
 def concepts(value: Any) -> tuple[Coding, ...]:
     """A list of CodeableConcept."""
-    found = (concept(each) for each in many(value, shapes.CodeableConcept))
+    found = (concept(each) for each in many(value, CodeableConcept))
     return tuple(each for each in found if each is not None)
 
 
@@ -119,12 +119,12 @@ def codes(value: Any) -> list[tuple[str | None, str | None]]:
     Raises `Malformed` where there is something else.
     """
     found = []
-    for each in value if isinstance(value, list) else () if value is None else (value,):
-        said = each.coding if isinstance(each, shapes.CodeableConcept) else None
-        if not isinstance(said, list):
+    for each in value if value.__class__ is list else () if value is None else (value,):
+        said = each.coding if each.__class__ is CodeableConcept else None
+        if said.__class__ is not list:
             raise Malformed("a coded concept can't be read")
         for one_said in said:
-            if not isinstance(one_said, shapes.Coding):
+            if one_said.__class__ is not shapes.Coding:
                 raise Malformed("a coded concept can't be read")
             found.append((text(one_said.system), text(one_said.code)))
     return found
@@ -148,8 +148,8 @@ def identifier_values(value: Any, canonical: Mapping[str, str], wanted: str) -> 
 
 def identifier_value(value: Any, canonical: Mapping[str, str], wanted: str) -> str | None:
     """The first of them."""
-    for each in value if isinstance(value, list) else ():
-        if isinstance(each, shapes.Identifier) and (name := _current_value(each, canonical, wanted)):
+    for each in value if value.__class__ is list else ():
+        if each.__class__ is shapes.Identifier and (name := _current_value(each, canonical, wanted)):
             return name
     return None
 
@@ -172,8 +172,8 @@ def reference_reader(type_: str, base: str) -> Callable[[Any], str | None]:
     known: dict[str, str | None] = {}
 
     def read(value: Any) -> str | None:
-        target = value.reference if isinstance(value, shapes.Reference) else None
-        if not isinstance(target, str):
+        target = value.reference if value.__class__ is shapes.Reference else None
+        if target.__class__ is not str:
             return None
         if target not in known:
             found = _REFERENCE.fullmatch(target.removeprefix(base))
@@ -200,7 +200,7 @@ def period(value: Any) -> Period | None:
     """A Period. A day, month or year spans all of it, in UTC."""
     if value is None:
         return None
-    if not isinstance(value, shapes.Period):
+    if value.__class__ is not shapes.Period:
         raise Malformed("a period is not an element")
     if value.start is None and value.end is None:
         return None
@@ -211,7 +211,7 @@ def _instant(value: Any, *, at_end: bool) -> datetime | None:
     if value is None:
         return None
     try:
-        if isinstance(value, str):
+        if value.__class__ is str:
             if len(value) == _USUAL_INSTANT and value[4::3] == "--T::Z":
                 return datetime.fromisoformat(value)  # of all that looks so, it takes nothing but a second in UTC
             if _INSTANT.fullmatch(value):
@@ -241,11 +241,11 @@ def _current(candidates: Sequence[_Used], uses: Mapping[str | None, int]) -> _Us
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    return tuple([each for each in value if isinstance(each, str) and each]) if isinstance(value, list) else ()
+    return tuple([each for each in value if each.__class__ is str and each]) if value.__class__ is list else ()
 
 
 def _identifier_type(value: Any) -> str | None:
-    for each in many(one(value, shapes.CodeableConcept).coding, shapes.Coding):
+    for each in many(one(value, CodeableConcept).coding, shapes.Coding):
         if each.system == _IDENTIFIER_TYPE:
             return text(each.code)
     return None

@@ -65,8 +65,10 @@ def _maker(type_: RecordType, attributes: frozenset[str], reading: Reading) -> C
     retrieved_at, version = reading.retrieved_at, reading.mapping.version
 
     def make(resource: Any, id_: str, source_id: str, subject: str | None, labels: frozenset[str]) -> Record:
+        values = {}
         try:
-            values = {name: read(resource) for name, read in plan}
+            for name, read in plan:
+                values[name] = read(resource)
         except Malformed:
             values = {name: _spared(read, resource) for name, read in plan}
         provenance = Provenance(source=source, source_id=source_id, retrieved_at=retrieved_at, mapping_version=version)
@@ -123,7 +125,8 @@ def labeller(type_: RecordType, mapping: FhirMapping) -> Callable[[Any], frozens
         said: list[sensitivity.Code] = []
         try:
             for concepts_of in judged:
-                if (concepts := concepts_of(resource)) is not None:
+                concepts = concepts_of(resource)
+                if concepts is not None:
                     said += datatypes.codes(concepts)
         except Malformed:
             said, found = [], found | {sensitivity.RESTRICTED}

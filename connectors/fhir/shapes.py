@@ -297,12 +297,12 @@ def fitted(value: Any, shape: Any) -> Any:
 
 def one(value: Any, shape: type[_T]) -> _T:
     """One element; empty where there is none."""
-    return value if isinstance(value, shape) else shape()
+    return value if value.__class__ is shape else shape()
 
 
 def many(value: Any, shape: type[_T]) -> list[_T]:
     """The elements of a list, without what is none."""
-    return [each for each in value if isinstance(each, shape)] if isinstance(value, list) else []
+    return [each for each in value if each.__class__ is shape] if value.__class__ is list else []
 
 
 def member(element: str) -> Callable[[Any], Any]:
