@@ -60,23 +60,41 @@ def reader(type_: RecordType, attributes: frozenset[str], reading: Reading) -> C
 
 def _maker(type_: RecordType, attributes: frozenset[str], reading: Reading) -> Callable[..., Record]:
     """Makes a record of what its attributes are read from and of what every record has."""
-    plan = [(name, each.reader(reading)) for name, each in RESOURCES[type_].attributes.items() if name in attributes]
-    record_class, source = RECORD_CLASSES[type_], reading.source
-    retrieved_at, version = reading.retrieved_at, reading.mapping.version
+    served = RESOURCES[type_].attributes
+    reads = {name: served[name].reader(reading) for name in _names(type_, attributes)}
+    source, retrieved_at, version = reading.source, reading.retrieved_at, reading.mapping.version
+    record_of = _constructor(type_, _names(type_, attributes))(**reads)
 
     def make(resource: Any, id_: str, source_id: str, subject: str | None, labels: frozenset[str]) -> Record:
-        values = {}
-        try:
-            for name, read in plan:
-                values[name] = read(resource)
-        except Malformed:
-            values = {name: _spared(read, resource) for name, read in plan}
+        key = RecordId(type_, source, id_)
         provenance = Provenance(source=source, source_id=source_id, retrieved_at=retrieved_at, mapping_version=version)
-        return record_class(
-            id=RecordId(type_, source, id_), provenance=provenance, subject=subject, labels=labels, **values
-        )
+        try:
+            return record_of(resource, key, provenance, subject, labels)
+        except Malformed:
+            values = {name: _spared(read, resource) for name, read in reads.items()}
+            return RECORD_CLASSES[type_](id=key, provenance=provenance, subject=subject, labels=labels, **values)
 
     return make
+
+
+@lru_cache(maxsize=1_024)
+def _names(type_: RecordType, attributes: frozenset[str]) -> tuple[str, ...]:
+    return tuple(name for name in RESOURCES[type_].attributes if name in attributes)
+
+
+@lru_cache(maxsize=1_024)
+def _constructor(type_: RecordType, names: tuple[str, ...]) -> Callable[..., Callable[..., Record]]:
+    """Python that makes records with these attributes: no dictionary has to be filled and taken apart for each."""
+    values = "".join(f", {name}={name}(resource)" for name in names)
+    text = (
+        f"def constructor({', '.join(names)}):\n"
+        f"    return lambda resource, id, provenance, subject, labels: "
+        f"record(id=id, provenance=provenance, subject=subject, labels=labels{values})\n"
+    )
+    made: dict[str, Any] = {"record": RECORD_CLASSES[type_]}
+    exec(compile(text, "<records>", "exec"), made)  # noqa: S102  made of the names of attributes
+    constructor: Callable[..., Callable[..., Record]] = made["constructor"]
+    return constructor
 
 
 def identifier(type_: RecordType, reading: Reading) -> Callable[[Any], tuple[str, str | None]]:
