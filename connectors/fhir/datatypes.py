@@ -113,12 +113,9 @@ def concepts(value: Any) -> tuple[Coding, ...]:
     return tuple(each for each in found if each is not None)
 
 
-def codes(value: Any) -> list[tuple[str | None, str | None]]:
-    """Every code of a CodeableConcept, or of a list of them, after its system.
-
-    Raises `Malformed` where there is something else.
-    """
-    found = []
+def codings(value: Any) -> list[shapes.Coding]:
+    """Every Coding of a CodeableConcept, or of a list of them. Raises `Malformed` where there is something else."""
+    found: list[shapes.Coding] = []
     for each in value if value.__class__ is list else () if value is None else (value,):
         said = each.coding if each.__class__ is CodeableConcept else None
         if said.__class__ is not list:
@@ -126,7 +123,7 @@ def codes(value: Any) -> list[tuple[str | None, str | None]]:
         for one_said in said:
             if one_said.__class__ is not shapes.Coding:
                 raise Malformed("a coded concept can't be read")
-            found.append((text(one_said.system), text(one_said.code)))
+            found.append(one_said)
     return found
 
 

@@ -137,18 +137,26 @@ def labeller(type_: RecordType, mapping: FhirMapping) -> Callable[[Any], frozens
     if type_ not in sensitivity.LABELLED:
         return lambda resource: _security(resource.meta, mapping) - _NORMAL
     judged = [member(name) for name in RESOURCES[type_].judged]
+    known: dict[sensitivity.Code, frozenset[str]] = {}
 
     def label(resource: Any) -> frozenset[str]:
-        found = _security(resource.meta, mapping)
-        said: list[sensitivity.Code] = []
+        set_by_source = _security(resource.meta, mapping)
+        found = set_by_source
         try:
             for concepts_of in judged:
                 concepts = concepts_of(resource)
-                if concepts is not None:
-                    said += datatypes.codes(concepts)
+                if concepts is None:
+                    continue
+                for coding in datatypes.codings(concepts):
+                    code = text(coding.system), text(coding.code)
+                    said = known.get(code)
+                    if said is None:
+                        said = known[code] = sensitivity.labels_of([code])
+                    if said is not found:
+                        found = found | said if found else said
         except Malformed:
-            said, found = [], found | {sensitivity.RESTRICTED}
-        return sensitivity.labels_of(said, set_by_source=found)
+            found = set_by_source | {sensitivity.RESTRICTED}
+        return found if len(found) < 2 else sensitivity.labels_of((), set_by_source=found)
 
     return label
 
