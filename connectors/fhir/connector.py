@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, Final
 
 from connectors.conditions import judge, judged_by
@@ -88,14 +89,14 @@ class FhirConnector:
         names = {*wanted_elements(type_, call.attributes), *(("identifier",) if system else ())}
         count = min(len(keys), self._config.page_size) if by is By.ID else self._config.page_size
         parameters = [question, ("_elements", ",".join(sorted(names))), ("_count", str(count))]
-        asked, found = frozenset(keys), dict[str, Record]()
+        is_asked, found = self._question(by, system, frozenset(keys)), dict[str, Record]()
         async with aclosing(self._pages(call, RESOURCES[type_].type, parameters, self._config.page_limit)) as pages:
             async for page in pages:
                 read = reader(type_, call.attributes, self._reading())
                 with self._readable():
                     for resource in page.resources:
                         for record in read(resource):
-                            if asked.isdisjoint(self._names(record, resource, by, system)):
+                            if not is_asked(record, resource):
                                 raise self._foreign()
                             found[record.id.value] = record
         return list(found.values())
@@ -258,11 +259,13 @@ class FhirConnector:
                 if not is_near_hit(resource, missed(record)):
                     yield Hit(record, str(position))
 
-    def _names(self, record: Record, resource: Any, by: By, system: str | None) -> Sequence[str | None]:
-        """The keys by which a record may have been asked for."""
-        if system is not None:
-            return identifier_values(resource.identifier, self._mapping.canonical_systems, system)
-        return (record.id.value if by is By.ID else record.subject,)
+    def _question(self, by: By, system: str | None, keys: frozenset[str]) -> Callable[[Record, Any], bool]:
+        """Whether a record, read of a resource, is one that was asked for by one of these keys."""
+        if system is None:
+            key_of = attrgetter("id.value" if by is By.ID else "subject")
+            return lambda record, _: key_of(record) in keys
+        canonical = self._mapping.canonical_systems
+        return lambda _, resource: not keys.isdisjoint(identifier_values(resource.identifier, canonical, system))
 
     def _reading(self) -> Reading:
         return Reading(

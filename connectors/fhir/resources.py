@@ -156,7 +156,7 @@ def labeller(type_: RecordType, mapping: FhirMapping) -> Callable[[Any], frozens
                         found = found | said if found else said
         except Malformed:
             found = set_by_source | {sensitivity.RESTRICTED}
-        return found if len(found) < 2 else sensitivity.labels_of((), set_by_source=found)
+        return sensitivity.labels_of((), set_by_source=found) if len(found) > 1 else found
 
     return label
 

@@ -130,14 +130,22 @@ def test_a_reference_leads_to_a_resource_of_that_type_on_this_server_or_nowhere(
     )
 
 
+def test_a_reference_that_comes_again_leads_where_it_did() -> None:
+    refer = datatypes.reference_reader("Practitioner", "https://ehr.example/r4/")
+    given = ["Practitioner/p-1", "Patient/p-1", "https://ehr.example/r4/Practitioner/p-1", "Practitioner/p-2"] * 2
+    assert [refer(shapes.Reference(reference=each)) for each in given] == ["p-1", None, "p-1", "p-2"] * 2
+
+
 @pytest.mark.parametrize("date", ["1980", "1980-02", "1980-02-29"])
 def test_a_date_keeps_its_precision(date: str) -> None:
     assert datatypes.day(date) == date
 
 
 @pytest.mark.parametrize(
-    "date", ["", "80", "1980-13", "1981-02-29", "1980-2-9", "1980-02-29T00:00:00Z", 1980, ["1980"]]
-)
+    "date",
+    ["", "80", "1980-13", "1981-02-29", "1980-2-9", "1980-02-29T00:00:00Z", 1980, ["1980"], "1980-W09-5", "1980/02/29",
+     "1980-02-2\u0669", "19800229", "1980-0229", "0000-02-29", "1980-02-29 "],
+)  # fmt: skip
 def test_what_is_no_date_is_malformed_and_not_repeated(date: Any) -> None:
     with pytest.raises(Malformed) as caught:
         datatypes.day(date)
@@ -156,6 +164,9 @@ LAST = (23, 59, 59, 999_999)
     [
         ("2026-01-05T12:00:00Z", "2026-01-05T12:00:00.25Z", (_at(2026, 1, 5, 12), _at(2026, 1, 5, 12, 0, 0, 250_000))),
         ("2026-01-05T12:00:00-05:00", None, (_at(2026, 1, 5, 17), None)),
+        ("2026-01-05T12:00:00+00:00", "2026-01-05T12:00:01Z", (_at(2026, 1, 5, 12), _at(2026, 1, 5, 12, 0, 1))),
+        ("2026-01-05T12:00:00.1234567Z", None, (_at(2026, 1, 5, 12, 0, 0, 123_456), None)),
+        ("2024-02-29T23:59:59Z", "9999-12-31T23:59:59Z", (_at(2024, 2, 29, 23, 59, 59), _at(9999, 12, 31, 23, 59, 59))),
         (None, "2026-01-05", (None, _at(2026, 1, 5, *LAST))),
         ("2026-01-05", "2026-02", (_at(2026, 1, 5), _at(2026, 2, 28, *LAST))),
         ("2026", "2026", (_at(2026, 1, 1), _at(2026, 12, 31, *LAST))),
@@ -176,7 +187,12 @@ def test_an_absent_period_is_none() -> None:
 @pytest.mark.parametrize(
     "end",
     ["2026-01-05T12:00:00", "2026-01-05T25:00:00Z", "2026-02-30", "2026-01-05 12:00:00Z", "20260105", "9999-12-31",
-     "9999", "soon", 5, {}, "2026-W01-1", "2026-01-05T12:00Z"],
+     "9999", "soon", 5, {}, "2026-W01-1", "2026-01-05T12:00Z", "2016-12-31T23:59:60Z", "2026-01-05T24:00:00Z",
+     "2026-01-05t12:00:00Z", "2026-01-05T12:00:00z", "2026-W01-1T12:00:00Z", "2026-01-05T12-00-00Z",
+     "2026-01-05T12.00.00Z", "2026-01-05T120000.5Z", "2026/01/05T12:00:00Z", "2026-02-29T12:00:00Z",
+     "0000-01-01T12:00:00Z", "2026-01-05T12:00:00 ", "2026-01-05T12:00:00Z ", " 2026-01-05T12:00:00Z",
+     "2026-01-05T1\u0662:00:00Z", "2026-01-05T12:00:0\u00b2Z", "2026-01-05T12:00:00+25:00", "2026-01-05T-1:00:00Z",
+     "2026-01-0\u0665", "2026-1--01", "0001-01-01T00:00:00+01:00"],
 )  # fmt: skip
 def test_a_period_with_an_end_that_is_no_instant_is_malformed_and_never_open(end: Any) -> None:
     with pytest.raises(Malformed):

@@ -17,6 +17,7 @@ from portico.records.references import By, RecordType, Reference, SourceName
 from portico.records.types import CareTeamMember, Coverage, CoverageStatus, Encounter, EncounterStatus, Patient, Record
 from portico.records.values import Coding, Identifier, Period
 from tests.contract import oracle
+from tests.unit.connectors.fhir.scripted import shaped
 from tests.unit.connectors.fhir.test_fhir_datatypes import ODDITIES
 
 READING = Reading(
@@ -181,6 +182,23 @@ def test_an_encounters_labels_are_those_set_and_those_that_its_codes_call_for(
     assert _encounter(**elements).labels == labels
 
 
+def test_resources_of_one_answer_have_each_their_own_labels() -> None:
+    """However often a code comes again: what the source set beside it once restricts nothing else."""
+    type_ = RecordType.ENCOUNTER
+    read = reader(type_, frozenset({"visit"}), READING)
+    secret = {"security": [{"system": CONFIDENTIALITY, "code": "V"}]}
+    said = [
+        [_concept(ICD, "I10")],
+        [_concept(ICD, "F11.20"), _concept(ICD, "I10")],
+        [_concept("urn:local", "I10")],
+        "F10",
+    ]
+    about = {"resourceType": "Encounter", "id": "x-1", "subject": {"reference": "Patient/p-1"}}
+    given = [{**about, "reasonCode": codes, "meta": meta} for meta in (None, secret, None) for codes in said]
+    plain, labelled = [{"N"}, {"SUD"}, set(), {"R"}], [{"V"}, {"V", "SUD"}, {"V"}, {"V", "R"}]
+    assert [read(shaped(each))[0].labels for each in given] == [*plain, *labelled, *plain]
+
+
 def test_a_record_that_carries_no_label_of_its_own_is_not_labelled_normal() -> None:
     normal = {"security": [{"system": CONFIDENTIALITY, "code": "N"}]}
     assert _patient(meta=normal).labels == _coverage(meta=normal).labels == frozenset()
@@ -252,6 +270,8 @@ def test_who_performed_an_encounter_comes_before_who_was_there() -> None:
         practitioner = _encounter(participant=participants).practitioner
         assert practitioner == Reference(RecordType.PRACTITIONER, By.ID, who)
     assert _encounter(participant=[relative]).practitioner is None
+    odd = {**nurse, "type": [{"coding": [{"code": ["PPRF"]}, {"code": {}}]}]}
+    assert _encounter(participant=[odd, doctor]).practitioner == Reference(RecordType.PRACTITIONER, By.ID, "d-1")
 
 
 def test_an_unknown_status_is_unknown_for_an_encounter_and_absent_for_a_coverage() -> None:
