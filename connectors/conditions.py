@@ -69,6 +69,8 @@ def _test(condition: Condition) -> Callable[[Record], bool]:
         value: object = getattr(record, attribute, None)
         if value.__class__ is str:
             return meets(value)
+        if value.__class__ is Reference:
+            return meets(value.value)
         values = _values(value, field)
         return any(map(meets, values)) if values else field in _UNREADABLE
 
@@ -96,8 +98,6 @@ def _values(value: object, field: str) -> tuple[str | datetime, ...]:
     match value:
         case HumanName():
             return value.given if field == "given" else (value.family,) if value.family else ()
-        case Reference():
-            return (value.value,)
         case tuple():
             return tuple(each.value for each in value if isinstance(each, Identifier))
         case datetime() | str():

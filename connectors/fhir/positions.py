@@ -47,7 +47,7 @@ class Position(Struct, frozen=True, gc=False):
         match order:
             case "family":
                 families = [_folded(name.family) for name in many(resource.name, HumanName) if text(name.family)]
-                return cls(id_, min(families, default=""))
+                return cls(id_, min(families) if families else "")
             case "birth_date":
                 return cls(id_, (text(resource.birth_date) or "")[:_KEY_LENGTH])
         return cls(id_)

@@ -32,7 +32,7 @@ def searchset(bundle: Any, base: URL) -> Searchset:
     if not isinstance(entries, list) or len(found) != len(entries):
         raise Malformed("a searchset's entries can't be read")
     resources = tuple([each.resource for each in found if _mode(each) != "outcome"])
-    if not all(isinstance(each, shapes.Resource | dict) for each in resources):
+    if not all(issubclass(kind, shapes.Resource | dict) for kind in {each.__class__ for each in resources}):
         raise Malformed("an entry of a searchset holds no resource")
     return Searchset(resources, _following(bundle, base))
 
@@ -59,4 +59,4 @@ def _following(bundle: Bundle[Any], base: URL) -> str | None:
 
 
 def _mode(entry: Entry[Any]) -> Any:
-    return entry.search.mode if isinstance(entry.search, shapes.Found) else None
+    return entry.search.mode if entry.search.__class__ is shapes.Found else None
