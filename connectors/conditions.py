@@ -46,39 +46,58 @@ def judge(conditions: Iterable[Condition]) -> Callable[[Record], list[Condition]
 
     Names are compared as sources do: without regard to case, accents and punctuation, from the start of any word.
     """
-    tests = [(condition, frozenset(condition.values)) for condition in conditions]
-    return lambda record: [condition for condition, wanted in tests if not _kept(record, condition, wanted)]
+    tests = [(condition, _test(condition)) for condition in conditions]
+    return lambda record: [condition for condition, kept in tests if not kept(record)]
 
 
 def begins(text: str, start: str) -> bool:
     """Whether a word of the text begins like this, as sources that fold letters see it."""
-    words, beginning = [_folded(word) for word in text.split()], _folded(start)
+    return _begins(text, _folded(start))
+
+
+def _begins(text: str, beginning: str) -> bool:
+    words = [_folded(word) for word in text.split()]
     return any("".join(words[place:]).startswith(beginning) for place in range(max(1, len(words))))
 
 
-def _kept(record: Record, condition: Condition, wanted: frozenset[str]) -> bool:
-    values = _values(record, condition.field)
-    if not values:
-        return condition.field in _UNREADABLE
+def _test(condition: Condition) -> Callable[[Record], bool]:
+    """Whether a record keeps to a condition: made once, for as many records as there are."""
+    field, meets = condition.field, _comparison(condition)
+    attribute = _UNASKED.get(field) or _ATTRIBUTES.get(field, field)
+
+    def kept(record: Record) -> bool:
+        value: object = getattr(record, attribute, None)
+        if value.__class__ is str:
+            return meets(value)
+        if value.__class__ is Reference:
+            return meets(value.value)
+        values = _values(value, field)
+        return any(map(meets, values)) if values else field in _UNREADABLE
+
+    return kept
+
+
+def _comparison(condition: Condition) -> Callable[[str | datetime], bool]:
+    """Whether a value is one that the condition asks for."""
     match condition.op:
         case Op.IN:
-            return any(value in wanted for value in values)
+            return frozenset[str | datetime](condition.values).__contains__
         case Op.PREFIX:
-            return any(begins(str(value), condition.values[0]) for value in values)
+            beginning = _folded(condition.values[0])
+            return lambda value: _begins(str(value), beginning)
         case Op.FROM:
-            return any(_written(value) >= _written(condition.values[0]) for value in values)
+            first = _written(condition.values[0])
+            return lambda value: _written(value) >= first
         case Op.BEFORE:
-            return any(_written(value) < _written(condition.values[0]) for value in values)
+            end = _written(condition.values[0])
+            return lambda value: _written(value) < end
 
 
-def _values(record: Record, field: str) -> tuple[str | datetime, ...]:
-    """What the record says under a name of the search vocabulary; nothing where it says nothing."""
-    value: object = getattr(record, _UNASKED.get(field) or _ATTRIBUTES.get(field, field), None)
+def _values(value: object, field: str) -> tuple[str | datetime, ...]:
+    """What an attribute says under a name of the search vocabulary; nothing where it says nothing."""
     match value:
         case HumanName():
             return value.given if field == "given" else (value.family,) if value.family else ()
-        case Reference():
-            return (value.value,)
         case tuple():
             return tuple(each.value for each in value if isinstance(each, Identifier))
         case datetime() | str():
@@ -94,5 +113,8 @@ def _written(value: str | datetime) -> str:
 
 
 def _folded(text: str) -> str:
-    letters = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
+    plain = text.casefold()
+    if plain.isascii() and plain.isalnum():
+        return plain
+    letters = unicodedata.normalize("NFKD", plain.translate(_LETTERS))
     return "".join(letter for letter in letters if letter.isalnum())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from msgspec import structs
 
 from portico.records.search import Hit, Page
@@ -14,4 +12,4 @@ def without(page: Page, attributes: frozenset[str]) -> Page:
     if not attributes:
         return page
     absent = dict.fromkeys(attributes)
-    return replace(page, hits=tuple([Hit(structs.replace(hit.record, **absent), hit.position) for hit in page.hits]))
+    return Page(tuple([Hit(structs.replace(hit.record, **absent), hit.position) for hit in page.hits]), page.more)

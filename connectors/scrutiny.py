@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from operator import attrgetter
 from typing import Final
 
 from connectors.conditions import judge
 from connectors.keys import key_of
 from portico.records.errors import SourceInvalid
-from portico.records.references import By, RecordId, RecordType, SourceName
+from portico.records.references import By, RecordType, SourceName
 from portico.records.search import Page, Search
 from portico.records.types import RECORD_CLASSES, Record
 
@@ -24,10 +25,10 @@ def refuse_foreign_records(
     Raises `SourceInvalid` if one is not of the source and type, is twice there, or lies under a key that is not asked.
     """
     grouped: dict[str | None, list[Record]] = {key: [] for key in keys}
-    kind, seen = RECORD_CLASSES[type_], set[RecordId]()
+    key_in, refuse_stranger = _key_reader(by), _stranger_refusal(source, type_)
     for record in records:
-        _refuse_stranger(source, kind, record, seen)
-        group = grouped.get(record.subject if by is By.PATIENT else key_of(record, by))
+        refuse_stranger(record)
+        group = grouped.get(key_in(record))
         if group is None:
             raise SourceInvalid(source, "The source system answered about something that was not asked.")
         group.append(record)
@@ -38,21 +39,37 @@ def refuse_foreign_hits(source: SourceName, search: Search, page: Page) -> None:
     """Raise `SourceInvalid` unless the page is one of this search: its type, its conditions, its size."""
     if len(page.hits) > search.limit or (page.more and not page.hits):
         raise SourceInvalid(source, "The source system gave a page of the wrong size.")
-    missed, seen = judge(search.where), set[RecordId]()
+    missed, refuse_stranger = judge(search.where), _stranger_refusal(source, search.type)
     for hit in page.hits:
-        if len(hit.position.encode()) > POSITION_LIMIT_BYTES:
+        position, record = hit.position, hit.record
+        if len(position.encode()) > POSITION_LIMIT_BYTES:
             raise SourceInvalid(source, "The source system gave a position that is too long to come back to.")
-        if hit.position == search.after:
+        if position == search.after:
             raise SourceInvalid(source, "The source system gave again what it was to go on from.")
-        _refuse_stranger(source, RECORD_CLASSES[search.type], hit.record, seen)
-        if missed(hit.record):
+        refuse_stranger(record)
+        if missed(record):
             raise SourceInvalid(source, "The source system answered with something that was not asked for.")
 
 
-def _refuse_stranger(source: SourceName, kind: type[Record], record: Record, seen: set[RecordId]) -> None:
-    id_ = record.id
-    if record.__class__ is not kind or id_.type is not kind.type or id_.source != source:
-        raise SourceInvalid(source, "The source system answered with something else.")
-    if id_ in seen:
-        raise SourceInvalid(source, "The source system answered with the same record twice.")
-    seen.add(id_)
+def _key_reader(by: By) -> Callable[[Record], str | None]:
+    match by:
+        case By.ID:
+            return attrgetter("id.value")
+        case By.PATIENT:
+            return attrgetter("subject")
+    return lambda record: key_of(record, by)
+
+
+def _stranger_refusal(source: SourceName, type_: RecordType) -> Callable[[Record], None]:
+    """Raises `SourceInvalid` for a record of another source or type, and for one that it was given before."""
+    kind, seen = RECORD_CLASSES[type_], set[str]()
+
+    def refuse_stranger(record: Record) -> None:
+        id_ = record.id
+        if record.__class__ is not kind or id_.type is not type_ or id_.source != source:
+            raise SourceInvalid(source, "The source system answered with something else.")
+        if id_.value in seen:
+            raise SourceInvalid(source, "The source system answered with the same record twice.")
+        seen.add(id_.value)
+
+    return refuse_stranger

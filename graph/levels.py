@@ -205,7 +205,7 @@ class Levels:
         for name, part in pages.fields:
             if isinstance(part, Rows):
                 columns[name] = self._rows(part, found, above, origins, (key, name))
-        return _in_columns([name for name, _ in pages.fields], columns)
+        return _in_columns([name for name, _ in pages.fields], columns, len(found))
 
     def _rows(
         self,
@@ -230,7 +230,8 @@ class Levels:
             return [[{key: value} for value in page] for page in pages]
         names = [key for key, _ in rows.fields]
         return [
-            _in_columns(names, {key: column[page] for key, column in columns.items()}) for page in range(len(found))
+            _in_columns(names, {key: column[page] for key, column in columns.items()}, len(one.nodes))
+            for page, one in enumerate(found)
         ]
 
     def _seated(
@@ -290,8 +291,10 @@ class Levels:
                     batch.finish(self._context, self._data)
 
 
-def _in_columns(names: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    """The rows that these columns are, their keys in this order."""
+def _in_columns(names: Sequence[str], columns: Mapping[str, Sequence[Any]], number: int) -> list[dict[str, Any]]:
+    """So many rows, of which these are the columns, their keys in this order."""
+    if not names:
+        return [{} for _ in range(number)]
     return [dict(zip(names, row, strict=True)) for row in zip(*(columns[name] for name in names), strict=True)]
 
 

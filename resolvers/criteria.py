@@ -95,12 +95,19 @@ def in_order(rows: list[Placed[T]], ordering: Ordering) -> list[Placed[T]]:
     if len(rows) < 2:  # noqa: PLR2004  one alone is in order
         return rows
     present = [row for row in rows if row[0] is not None]
-    present.sort(key=_BY_VALUE, reverse=ordering.descending)
+    try:
+        present.sort(key=_BY_VALUE, reverse=ordering.descending)
+    except TypeError:  # a source that gives texts for instants
+        present.sort(key=_by_text, reverse=ordering.descending)
     if len(present) == len(rows):
         return present
     absent = [row for row in rows if row[0] is None]
     absent.sort(key=_BY_ID)
     return present + absent
+
+
+def _by_text(row: Placed[object]) -> tuple[str, str]:
+    return written(row[0] or ""), row[1]
 
 
 _BY_VALUE: Final = itemgetter(0, 1)

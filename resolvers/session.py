@@ -320,22 +320,18 @@ class Session:
 
     def _case(self, record: Record) -> Case:
         standing = self._by_subject[record.id.source].get(record.subject or "")
-        if standing is None:
-            return Case(record, None, *self._kind(record, NOBODY, {}, adolescent=False))
-        kind = self._kind(record, standing.facts, standing.visits, adolescent=standing.adolescent)
-        return Case(record, standing.patient, *kind)
-
-    def _kind(
-        self, record: Record, facts: Facts, visits: Mapping[str, frozenset[str]], *, adolescent: bool
-    ) -> tuple[Facts, DecisionClass]:
-        """What decides about a record of somebody of whom this is known; worked out once for all that are alike."""
-        visit = visits.get(getattr(record, "visit", None) or "") if visits else None
-        key = (record.type, record.labels, facts, visit, adolescent)
-        known = self._kinds.get(key)
-        if known is None:
-            labelled = facts.labelled(sensitivity.of(record, facts.labels, visits, adolescent=adolescent))
-            known = self._kinds[key] = (labelled, labelled.about(record.type))
-        return known
+        patient, facts, adolescent, visit = None, NOBODY, False, None
+        if standing is not None:
+            patient, facts, adolescent = standing.patient, standing.facts, standing.adolescent
+            if standing.visits:
+                visit = standing.visits.get(getattr(record, "visit", None) or "")
+        alike = (record.type, record.labels, facts, visit, adolescent)
+        kind = self._kinds.get(alike)
+        if kind is None:
+            labels = sensitivity.of(record, facts.labels, visit or frozenset(), adolescent=adolescent)
+            labelled = facts.labelled(labels)
+            kind = self._kinds[alike] = (labelled, labelled.about(record.type))
+        return Case(record, patient, kind[0], kind[1])
 
     async def _ask_crosswalk(self, question: Awaitable[T]) -> T:
         try:
@@ -349,7 +345,7 @@ class Session:
     async def admitted(self, cases: Sequence[Case]) -> list[Case]:
         """Those cases of which anything may be seen."""
         visible = await self.guard.admits(self.caller, {case.class_ for case in cases}, self.tally)
-        return [case for case in cases if case.class_ in visible and not _orphaned(case)]
+        return [case for case in cases if case.class_ in visible and (case.patient is not None or not _orphaned(case))]
 
     async def release(self, cases: Sequence[Case]) -> list[Released | None]:
         """What may leave of each record. The same record is the same release, by whatever path it was reached."""

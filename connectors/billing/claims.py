@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
-from itertools import chain, zip_longest
+from functools import lru_cache
+from itertools import zip_longest
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -20,6 +21,10 @@ from portico.records.types import Claim
 from portico.records.values import ClaimLine, Coding, Identifier, Money, Period, Provenance
 
 _DAY_ENDS: Final = time(23, 59, 59)
+_CENT: Final = Decimal("0.01")
+_REMEMBERED: Final = 4_096
+_REMEMBERED_CODES_LENGTH: Final = 1_024
+"""Claims with more codes are judged anew each time: what is remembered must stay small whatever is answered."""
 
 
 class Translation:
@@ -33,7 +38,8 @@ class Translation:
         self._source = source
         self._mapping = mapping
         self._zone = zone
-        self._attributes: Mapping[str, Callable[[Row], object]] = {
+        self._remembered_labels_of = lru_cache(_REMEMBERED)(self._labels_of)
+        self._attributes: Mapping[str, Callable[[Row], Any]] = {
             "status": lambda row: mapping.statuses.get(row["stat_cd"] or ""),
             "claim_type": lambda row: mapping.claim_types.get(row["clm_typ"] or ""),
             "created": lambda row: row["ent_dt"],
@@ -51,8 +57,39 @@ class Translation:
 
     def claims(self, rows: Sequence[Row], attributes: frozenset[str], retrieved_at: datetime) -> list[Claim]:
         """The claims of some rows, each with these attributes filled."""
-        read = {name: reader for name, reader in self._attributes.items() if name in attributes}
-        return [self._claim(row, read, retrieved_at) for row in rows]
+        return list(self._claims(rows, attributes, retrieved_at))
+
+    def _claims(self, rows: Sequence[Row], attributes: frozenset[str], retrieved_at: datetime) -> Iterator[Claim]:
+        (
+            status, claim_type, created, service_period, diagnoses, lines,
+            billed, allowed, paid, patient_responsibility, visit, provider, coverage,
+        ) = [read if name in attributes else None for name, read in self._attributes.items()]  # fmt: skip
+        for row in rows:
+            number = _present(row["clm_no"])
+            yield Claim(
+                id=RecordId(RecordType.CLAIM, self._source, number),
+                provenance=Provenance(
+                    source=self._source,
+                    source_id=number,
+                    retrieved_at=retrieved_at,
+                    mapping_version=self._mapping.version,
+                ),
+                subject=_present(row["sbscr_no"]),
+                labels=self._labels(row),
+                status=status and status(row),
+                claim_type=claim_type and claim_type(row),
+                created=created and created(row),
+                service_period=service_period and service_period(row),
+                diagnoses=diagnoses and diagnoses(row),
+                lines=lines and lines(row),
+                billed=billed and billed(row),
+                allowed=allowed and allowed(row),
+                paid=paid and paid(row),
+                patient_responsibility=patient_responsibility and patient_responsibility(row),
+                visit=visit and visit(row),
+                provider=provider and provider(row),
+                coverage=coverage and coverage(row),
+            )
 
     def person(self, row: Row) -> Person:
         """A subscriber, for linking."""
@@ -70,34 +107,18 @@ class Translation:
             birth_date=_iso_date(row["dob"]),
         )
 
-    def _claim(self, row: Row, read: Mapping[str, Callable[[Row], object]], retrieved_at: datetime) -> Claim:
-        number = _present(row["clm_no"])
-        values: dict[str, Any] = {name: reader(row) for name, reader in read.items()}
-        return Claim(
-            id=RecordId(RecordType.CLAIM, self._source, number),
-            provenance=Provenance(
-                source=self._source,
-                source_id=number,
-                retrieved_at=retrieved_at,
-                mapping_version=self._mapping.version,
-            ),
-            subject=_present(row["sbscr_no"]),
-            labels=sensitivity.labels_of(
-                chain(self._coded_diagnoses(row), self._coded_services(row)),
-                set_by_source=self._mapping.labels_of(row["sens_cd"] or ""),
-            ),
-            **values,
-        )
+    def _labels(self, row: Row) -> frozenset[str]:
+        """What billing set and what the codes say; the same codes are billed again and again."""
+        said = row["sens_cd"] or "", row["dx_list"] or "", row["services"] or "[]"
+        is_short = sum(map(len, said)) <= _REMEMBERED_CODES_LENGTH
+        return self._remembered_labels_of(*said) if is_short else self._labels_of(*said)
 
-    def _coded_diagnoses(self, row: Row) -> Iterator[tuple[str | None, str | None]]:
-        systems = self._mapping.diagnosis_systems
-        for entry in filter(None, (row["dx_list"] or "").split(";")):
-            qualifier, _, code = entry.partition(":")
-            yield systems.get(qualifier), code
-
-    def _coded_services(self, row: Row) -> Iterator[tuple[str | None, str | None]]:
-        systems = self._mapping.service_systems
-        return ((systems.get(kind), code) for kind, code in orjson.loads(row["services"] or "[]"))
+    def _labels_of(self, set_by_billing: str, diagnoses: str, services: str) -> frozenset[str]:
+        kinds, systems = self._mapping.diagnosis_systems, self._mapping.service_systems
+        entries = [entry.partition(":") for entry in diagnoses.split(";") if entry]
+        codes: list[sensitivity.Code] = [(kinds.get(qualifier), code) for qualifier, _, code in entries]
+        codes += [(systems.get(kind), code) for kind, code in orjson.loads(services)]
+        return sensitivity.labels_of(codes, set_by_source=self._mapping.labels_of(set_by_billing))
 
     def _service_period(self, row: Row) -> Period | None:
         """From the first instant of the first day to the last second of the last: a FHIR period includes its end."""
@@ -140,7 +161,7 @@ class Translation:
         return None if amount is None else Money(amount=Decimal(amount), currency=self._mapping.currency)
 
     def _cents(self, amount: str | None) -> Money | None:
-        return None if amount is None else Money(amount=Decimal(amount).scaleb(-2), currency=self._mapping.currency)
+        return None if amount is None else Money(amount=Decimal(amount) * _CENT, currency=self._mapping.currency)
 
 
 def _present(value: str | None) -> str:

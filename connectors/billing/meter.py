@@ -33,21 +33,18 @@ class Meter:
         try:
             yield
         except Exception:
-            if self._is_exceeded():
+            if self._weight_bytes > self._limit_bytes:
                 raise AnswerTooLarge from None
             raise
 
     def decode(self, text: bytes) -> str:
         """A cell's text, for the driver to keep; it is told `AnswerTooLarge` where that is enough."""
         self._weight_bytes += len(text) + CELL_BYTES
-        if self._is_exceeded():
+        if self._weight_bytes > self._limit_bytes:
             # Not at once: the driver is in the midst of reading from the transport that this closes.
             asyncio.get_running_loop().call_soon(self._hang_up)
             raise AnswerTooLarge
         return text.decode()
-
-    def _is_exceeded(self) -> bool:
-        return self._weight_bytes > self._limit_bytes
 
 
 class MeteredConnection(asyncpg.Connection):

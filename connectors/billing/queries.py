@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,9 @@ from portico.records.search import Condition, Op, Search
 
 _PARTS: Final = re.split(r"^-- (\w+) --$", (Path(__file__).parent / "queries.sql").read_text(), flags=re.MULTILINE)
 SQL: Final[Mapping[str, str]] = {name: body.strip() for name, body in zip(_PARTS[1::2], _PARTS[2::2], strict=True)}
+
+_REMEMBERED: Final = 256
+"""Statements whose text is kept: it takes one for each set of attributes."""
 
 Argument = str | int | date | list[str]
 
@@ -69,9 +73,13 @@ ATTRIBUTES: Final[Mapping[str, Columns]] = {
 
 def find_claims(by: By, keys: Sequence[str], attributes: frozenset[str], *, row_limit: int) -> Statement:
     """The claims of some keys, with one row more than the limit to tell when it is broken."""
+    return Statement(_find_claims(by, attributes), (storable(keys), row_limit + 1))
+
+
+@lru_cache(_REMEMBERED)
+def _find_claims(by: By, attributes: frozenset[str]) -> str:
     columns, joins = _selection(attributes)
-    sql = SQL["find_claims"].format(columns=columns, joins=joins, key=KEYS[by])
-    return Statement(sql, (storable(keys), row_limit + 1))
+    return SQL["find_claims"].format(columns=columns, joins=joins, key=KEYS[by])
 
 
 def search_claims(search: Search, attributes: frozenset[str], mapping: BillingMapping) -> Statement:
@@ -152,4 +160,8 @@ def _date(value: str) -> date:
 
 def storable(values: Iterable[str]) -> list[str]:
     """The values that a text column can hold at all: no NUL, no half of a surrogate pair. The others are nobody's."""
-    return [value for value in values if "\0" not in value and value == value.encode(errors="ignore").decode()]
+    return [value for value in values if "\0" not in value and (value.isascii() or _is_encodable(value))]
+
+
+def _is_encodable(value: str) -> bool:
+    return value == value.encode(errors="ignore").decode()

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from connectors.fhir import datatypes
-from connectors.fhir.datatypes import Json, element, elements, text
+from connectors.fhir import datatypes, shapes
+from connectors.fhir.datatypes import text
 from connectors.fhir.mapping import SITE, VISIT, FhirMapping
+from connectors.fhir.shapes import CodeableConcept, many, member, one
 from portico.records import systems
 from portico.records.references import By, RecordType, Reference, SourceName
 from portico.records.types import EncounterStatus
+from portico.records.values import Coding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,12 +27,16 @@ class Reading:
     retrieved_at: datetime
 
 
+Read: TypeAlias = Callable[[Any], Any]
+"""Reads one attribute of a resource's shape; raises `Malformed` where that can't be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """Where an attribute of a record comes from: top-level elements to ask for, and the reading of them."""
+    """Where an attribute of a record comes from: top-level elements to ask for, and what makes the reader of them."""
 
     elements: tuple[str, ...]
-    read: Callable[[Json, Reading], Any]
+    reader: Callable[[Reading], Read]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,89 +52,120 @@ class Resource:
 
 
 def _identifier(system: str) -> Attribute:
-    def read(resource: Json, reading: Reading) -> str | None:
-        found = datatypes.identifier_values(resource.get("identifier"), reading.mapping.canonical_systems, system)
-        return found[0] if found else None
+    def reader(reading: Reading) -> Read:
+        canonical = reading.mapping.canonical_systems
+        return lambda resource: datatypes.identifier_value(resource.identifier, canonical, system)
 
-    return Attribute(("identifier",), read)
+    return Attribute(("identifier",), reader)
 
 
 def _one(name: str, read: Callable[[Any], Any]) -> Attribute:
     """An attribute that is one element, whatever the mapping."""
-    return Attribute((name,), lambda resource, _: read(resource.get(name)))
+    element = member(name)
+    return Attribute((name,), lambda _: lambda resource: read(element(resource)))
+
+
+def _word(name: str, words: Callable[[FhirMapping], Mapping[str, Any]], unknown: Any = None) -> Attribute:
+    """An attribute that is one code, as the mapping translates it."""
+    element = member(name)
+
+    def reader(reading: Reading) -> Read:
+        known = words(reading.mapping)
+        return lambda resource: known.get(str(element(resource)), unknown)
+
+    return Attribute((name,), reader)
 
 
 def _reference(name: str, target: RecordType, pick: Callable[[Any], Iterable[Any]]) -> Attribute:
     """The first reference in an element that leads to a resource of this server."""
+    element = member(name)
 
-    def read(resource: Json, reading: Reading) -> Reference | None:
-        for candidate in pick(resource.get(name)):
-            found = datatypes.reference(candidate, target.value, reading.base)
-            if found is not None:
-                return Reference(target, By.ID, found)
-        return None
+    def reader(reading: Reading) -> Read:
+        refer = datatypes.reference_reader(target.value, reading.base)
 
-    return Attribute((name,), read)
+        def read(resource: Any) -> Reference | None:
+            for candidate in pick(element(resource)):
+                found = refer(candidate)
+                if found is not None:
+                    return Reference(target, By.ID, found)
+            return None
+
+        return read
+
+    return Attribute((name,), reader)
 
 
 def _itself(value: Any) -> Iterable[Any]:
     return (value,)
 
 
+def _each(value: Any) -> Iterable[Any]:
+    return many(value, shapes.Reference)
+
+
 def _individuals(value: Any) -> Iterable[Any]:
     """The individuals of Encounter.participant, who performed first."""
-    participants = elements(value)
+    participants = many(value, shapes.EncounterParticipant)
     performers = [each for each in participants if _performs(each)]
-    return (each.get("individual") for each in (*performers, *participants))
+    return (each.individual for each in (*performers, *participants))
 
 
-def _performs(participant: Json) -> bool:
-    kinds = (coding for kind in elements(participant.get("type")) for coding in elements(kind.get("coding")))
-    return any(coding.get("code") in {"PPRF", "ATND"} for coding in kinds)
+def _performs(participant: shapes.EncounterParticipant) -> bool:
+    kinds = many(participant.type, CodeableConcept)
+    return any(coding.code in ("PPRF", "ATND") for kind in kinds for coding in _codings(kind))
+
+
+def _codings(concept: Any) -> list[shapes.Coding]:
+    return many(one(concept, CodeableConcept).coding, shapes.Coding)
 
 
 def _places(value: Any) -> Iterable[Any]:
-    return (each.get("location") for each in elements(value))
+    return (each.location for each in many(value, shapes.EncounterLocation))
+
+
+def _specialty(value: Any) -> Coding | None:
+    return next(iter(datatypes.concepts([each.code for each in many(value, shapes.Qualification)])), None)
 
 
 def _language(value: Any) -> str | None:
     """The code of the preferred language, else of the first."""
     first = None
-    for spoken in elements(value):
-        for coding in elements(element(spoken.get("language")).get("coding")):
-            code = text(coding.get("code"))
-            if code is not None and spoken.get("preferred") is True:
+    for spoken in many(value, shapes.Communication):
+        for coding in _codings(spoken.language):
+            code = text(coding.code)
+            if code is not None and spoken.preferred is True:
                 return code
             first = first or code
     return first
 
 
-def _deceased(resource: Json, _reading: Reading) -> bool | None:
-    if text(resource.get("deceasedDateTime")):
+def _deceased(resource: shapes.Patient) -> bool | None:
+    if text(resource.deceased_date_time):
         return True
-    told = resource.get("deceasedBoolean")
+    told = resource.deceased_boolean
     return told if isinstance(told, bool) else None
 
 
 def _plan(value: Any) -> str | None:
     """The name of a Coverage's plan, else its number."""
-    for each in elements(value):
-        kinds = elements(element(each.get("type")).get("coding"))
-        if any(kind.get("code") == "plan" for kind in kinds):
-            return text(each.get("name")) or text(each.get("value"))
+    for each in many(value, shapes.CoverageClass):
+        if any(kind.code == "plan" for kind in _codings(each.type)):
+            return text(each.name) or text(each.value)
     return None
 
 
-def _member(resource: Json, reading: Reading) -> str | None:
-    return text(resource.get("subscriberId")) or _identifier(systems.MEMBER).read(resource, reading)
+def _member(reading: Reading) -> Read:
+    number = _identifier(systems.MEMBER).reader(reading)
+    return lambda resource: text(resource.subscriber_id) or number(resource)
 
 
 def _payer(value: Any) -> str | None:
-    return next((name for each in elements(value) if (name := text(each.get("display")))), None)
+    return next((name for each in many(value, shapes.Reference) if (name := text(each.display))), None)
 
 
-def _identifiers(resource: Json, reading: Reading) -> Any:
-    return datatypes.identifiers(resource.get("identifier"), reading.mapping.canonical_systems) or None
+def _identifiers(reading: Reading) -> Read:
+    canonical = reading.mapping.canonical_systems
+    return lambda resource: datatypes.identifiers(resource.identifier, canonical) or None
 
 
 _NAME: Final = _one("name", datatypes.human_name)
@@ -144,16 +181,16 @@ RESOURCES: Final[dict[RecordType, Resource]] = {
         {
             "name": _NAME,
             "birth_date": _one("birthDate", datatypes.day),
-            "gender": Attribute(("gender",), lambda r, reading: reading.mapping.genders.get(str(r.get("gender")))),
+            "gender": _word("gender", lambda mapping: mapping.genders),
             "language": _one("communication", _language),
-            "deceased": Attribute(("deceased",), _deceased),
+            "deceased": Attribute(("deceased",), lambda _: _deceased),
             "mrn": _identifier(systems.MRN),
             "ssn": _identifier(systems.SSN),
             "identifiers": Attribute(("identifier",), _identifiers),
             "phone": _PHONE,
             "email": _one("telecom", lambda value: datatypes.contact(value, "email")),
             "address": _ADDRESS,
-            "general_practitioner": _reference("generalPractitioner", RecordType.PRACTITIONER, elements),
+            "general_practitioner": _reference("generalPractitioner", RecordType.PRACTITIONER, _each),
             "managing_organization": _reference("managingOrganization", RecordType.ORGANIZATION, _itself),
         },
     ),
@@ -163,10 +200,7 @@ RESOURCES: Final[dict[RecordType, Resource]] = {
         {
             "name": _NAME,
             "npi": _identifier(systems.NPI),
-            "specialty": _one(
-                "qualification",
-                lambda value: next(iter(datatypes.concepts([each.get("code") for each in elements(value)])), None),
-            ),
+            "specialty": _one("qualification", _specialty),
             "active": _one("active", lambda value: value if isinstance(value, bool) else None),
         },
     ),
@@ -178,12 +212,7 @@ RESOURCES: Final[dict[RecordType, Resource]] = {
         "Encounter",
         "subject",
         {
-            "status": Attribute(
-                ("status",),
-                lambda r, reading: reading.mapping.encounter_statuses.get(
-                    str(r.get("status")), EncounterStatus.UNKNOWN
-                ),
-            ),
+            "status": _word("status", lambda mapping: mapping.encounter_statuses, EncounterStatus.UNKNOWN),
             "encounter_class": _one("class", datatypes.coding),
             "service_type": _one("serviceType", datatypes.concept),
             "period": _PERIOD,
@@ -199,9 +228,7 @@ RESOURCES: Final[dict[RecordType, Resource]] = {
         "Coverage",
         "beneficiary",
         {
-            "status": Attribute(
-                ("status",), lambda r, reading: reading.mapping.coverage_statuses.get(str(r.get("status")))
-            ),
+            "status": _word("status", lambda mapping: mapping.coverage_statuses),
             "payer": _one("payor", _payer),
             "member_id": Attribute(("subscriberId", "identifier"), _member),
             "plan": _one("class", _plan),

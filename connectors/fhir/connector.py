@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from datetime import UTC, datetime
-from typing import Final
+from operator import attrgetter
+from typing import Any, Final
 
 from connectors.conditions import judge, judged_by
 from connectors.fhir.attributes import RESOURCES, Reading
 from connectors.fhir.config import FhirConfig
 from connectors.fhir.consents import CONSENT, CONSENT_ELEMENTS, consents, practitioners_of
-from connectors.fhir.datatypes import Json, Malformed, identifier_values
-from connectors.fhir.listings import Listing, Listings
+from connectors.fhir.datatypes import Malformed, identifier_values
+from connectors.fhir.listings import Listing, Listings, Rows
 from connectors.fhir.mapping import FhirMapping
 from connectors.fhir.near_hits import is_near_hit
 from connectors.fhir.people import (
@@ -27,7 +28,7 @@ from connectors.fhir.people import (
 )
 from connectors.fhir.positions import Position
 from connectors.fhir.queries import KEYS, SEARCHED, conditions, lookup, sort
-from connectors.fhir.resources import records, wanted_elements
+from connectors.fhir.resources import reader, wanted_elements
 from connectors.fhir.searchsets import Searchset
 from connectors.fhir.server import FhirServer, PageGone, Parameters
 from connectors.vocabulary import refuse_unknown_key, refuse_unknown_search
@@ -88,13 +89,16 @@ class FhirConnector:
         names = {*wanted_elements(type_, call.attributes), *(("identifier",) if system else ())}
         count = min(len(keys), self._config.page_size) if by is By.ID else self._config.page_size
         parameters = [question, ("_elements", ",".join(sorted(names))), ("_count", str(count))]
-        asked, found = frozenset(keys), dict[str, Record]()
+        is_asked, found = self._question(by, system, frozenset(keys)), dict[str, Record]()
         async with aclosing(self._pages(call, RESOURCES[type_].type, parameters, self._config.page_limit)) as pages:
             async for page in pages:
-                for resource, record in self._records(type_, page, call.attributes):
-                    if asked.isdisjoint(self._names(record, resource, by, system)):
-                        raise self._foreign()
-                    found[record.id.value] = record
+                read = reader(type_, call.attributes, self._reading())
+                with self._readable():
+                    for resource in page.resources:
+                        for record in read(resource):
+                            if not is_asked(record, resource):
+                                raise self._foreign()
+                            found[record.id.value] = record
         return list(found.values())
 
     async def search(self, call: CallContext, search: Search) -> Page:
@@ -123,10 +127,10 @@ class FhirConnector:
                     if position is None
                     else self._listings.after(call, listing, names, limit, position)
                 )
-                hits += self._hits(call, search, rows.resources)
+                hits += self._hits(call, search, rows)
                 if len(hits) == search.limit or not rows.more:
                     return Page(tuple(hits), rows.more)
-                position = Position.of(rows.resources[-1], search.order)  # near hits were left out: the page goes on
+                position, _ = rows.placed[-1]  # near hits were left out: the page goes on
         raise self._endless()
 
     async def people(self, call: CallContext) -> AsyncIterator[Person]:
@@ -209,12 +213,12 @@ class FhirConnector:
             if page.following is None:
                 return
             try:
-                page = await self._server.follow(call, page.following)
+                page = await self._server.follow(call, type_, page.following)
             except PageGone:
                 raise self._lost() from None
         raise self._endless()
 
-    async def _scan(self, call: CallContext, type_: RecordType, names: Sequence[str]) -> AsyncGenerator[Json]:
+    async def _scan(self, call: CallContext, type_: RecordType, names: Sequence[str]) -> AsyncGenerator[Any]:
         """Every resource of a type, with these elements."""
         pages = self._pages(call, RESOURCES[type_].type, self._scanned(names), self._config.scan_page_limit)
         async with aclosing(pages):
@@ -240,33 +244,28 @@ class FhirConnector:
                             found.update(npi(resource, self._reading()))
         return found
 
-    def _hits(self, call: CallContext, search: Search, resources: tuple[Json, ...]) -> Iterator[Hit]:
-        """The hits that a page's resources are, without near hits, as far as the call's attributes tell them.
+    def _hits(self, call: CallContext, search: Search, rows: Rows) -> Iterator[Hit]:
+        """The hits that rows are, without near hits, as far as the call's attributes tell them.
 
         Raises `SourceInvalid` for patients who were not asked for.
         """
-        allowed = [condition.values for condition in search.where if condition.field == "patient"]
+        allowed = [frozenset(condition.values) for condition in search.where if condition.field == "patient"]
         missed = judge(each for each in search.where if judged_by([each]) <= call.attributes)
-        for resource, record in self._records(search.type, Searchset(resources, None), call.attributes):
-            if any(record.id.value not in ids for ids in allowed):
-                raise self._foreign()
-            if is_near_hit(resource, missed(record)):
-                continue
-            yield Hit(record, str(Position.of(resource, search.order)))
+        read = reader(search.type, call.attributes, self._reading())
+        for position, resource in rows.placed:
+            for record in read(resource):
+                if allowed and any(record.id.value not in ids for ids in allowed):
+                    raise self._foreign()
+                if not is_near_hit(resource, missed(record)):
+                    yield Hit(record, str(position))
 
-    def _records(self, type_: RecordType, page: Searchset, attributes: frozenset[str]) -> Iterator[tuple[Json, Record]]:
-        reading = self._reading()
-        for resource in page.resources:
-            with self._readable():
-                read = records(type_, resource, attributes, reading)
-            for record in read:
-                yield resource, record
-
-    def _names(self, record: Record, resource: Json, by: By, system: str | None) -> Sequence[str | None]:
-        """The keys by which a record may have been asked for."""
-        if system is not None:
-            return identifier_values(resource.get("identifier"), self._mapping.canonical_systems, system)
-        return (record.id.value if by is By.ID else record.subject,)
+    def _question(self, by: By, system: str | None, keys: frozenset[str]) -> Callable[[Record, Any], bool]:
+        """Whether a record, read of a resource, is one that was asked for by one of these keys."""
+        if system is None:
+            key_of = attrgetter("id.value" if by is By.ID else "subject")
+            return lambda record, _: key_of(record) in keys
+        canonical = self._mapping.canonical_systems
+        return lambda _, resource: not keys.isdisjoint(identifier_values(resource.identifier, canonical, system))
 
     def _reading(self) -> Reading:
         return Reading(

@@ -20,7 +20,17 @@ from typing import Final
 from connectors.fhir import datatypes
 from connectors.fhir.attributes import Reading
 from connectors.fhir.datatypes import Json, Malformed, element, elements
-from connectors.fhir.provisions import EVERYONE, NotUnderstood, Provisions, Terms, all_elements, codes_of, walk
+from connectors.fhir.provisions import (
+    EVERYONE,
+    NotUnderstood,
+    Provisions,
+    Terms,
+    all_elements,
+    codes_of,
+    period_of,
+    walk,
+)
+from connectors.fhir.shapes import Reference, fitted
 from portico.records.consent import Consent, ConsentKind, Provision
 from portico.records.values import Period
 
@@ -37,7 +47,7 @@ _Found = list[tuple[ConsentKind, Terms]]
 def practitioners_of(resource: Json, reading: Reading) -> frozenset[str]:
     """The ids of the practitioners whom a Consent names."""
     found = (
-        datatypes.reference(actor.get("reference"), "Practitioner", reading.base)
+        datatypes.reference(fitted(actor.get("reference"), Reference), "Practitioner", reading.base)
         for provision in walk(element(resource.get("provision")))
         for actor in elements(provision.get("actor"))
     )
@@ -49,7 +59,8 @@ def consents(resource: Json, npis: Mapping[str, str], reading: Reading) -> list[
 
     `npis` are those of the practitioners named, by id. Raises `Malformed` where it doesn't say whose it is.
     """
-    id_, patient = resource.get("id"), datatypes.reference(resource.get("patient"), "Patient", reading.base)
+    id_, named = resource.get("id"), fitted(resource.get("patient"), Reference)
+    patient = datatypes.reference(named, "Patient", reading.base)
     if resource.get("resourceType") != CONSENT or not isinstance(id_, str) or patient is None:
         raise Malformed("a consent doesn't say whose it is")
     if resource.get("status") not in reading.mapping.consents.in_force:
@@ -170,7 +181,7 @@ def _permits(provision: Json) -> bool:
 def _period(resource: Json) -> Period:
     """How long a consent that can't be understood is meant to hold."""
     try:
-        return datatypes.period(element(resource.get("provision")).get("period")) or Period()
+        return period_of(element(resource.get("provision"))) or Period()
     except Malformed:
         return Period()
 

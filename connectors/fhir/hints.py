@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import orjson
+from msgspec import Struct
 
 from connectors.fhir.positions import Position
 
 
-@dataclass(frozen=True, slots=True)
-class Hint:
+class Hint(Struct, frozen=True, gc=False):
     """A row was on the page behind `link`, the server's own; on the first, which has none, it was the `place`th."""
 
     link: str = ""

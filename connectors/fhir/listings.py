@@ -13,10 +13,9 @@ import re
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from connectors.fhir.config import FhirConfig
-from connectors.fhir.datatypes import Json
 from connectors.fhir.hints import Hint, Hints, search_mark
 from connectors.fhir.positions import ORDER_ELEMENTS, Position
 from connectors.fhir.searchsets import Searchset
@@ -54,9 +53,9 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Resources in order; `more` says that others follow."""
+    """Resources in order, each with its place; `more` says that others follow."""
 
-    resources: tuple[Json, ...]
+    placed: tuple[tuple[Position, Any], ...]
     more: bool
 
 
@@ -87,7 +86,7 @@ class Listings:
 
     async def first(self, call: CallContext, listing: Listing, elements: Iterable[str], limit: int) -> Rows:
         """The first rows. Cost: one request, if the server's pages are as large as ours."""
-        mark, rows = listing.mark, dict[str, Json]()
+        mark, rows = listing.mark, dict[str, tuple[Position, Any]]()
         asked = [*listing.parameters, listing.elements(elements), ("_count", str(limit))]
         try:
             async with aclosing(self._pages(call, listing.type, asked, "")) as pages:
@@ -96,7 +95,7 @@ class Listings:
                         position = Position.of(resource, listing.order)
                         if len(rows) == limit and position.id not in rows:
                             return Rows(tuple(rows.values()), more=True)
-                        rows[position.id] = resource
+                        rows[position.id] = position, resource
                         self._hints.note(mark, position, Hint(place=len(rows)))
                     if len(rows) == limit or page.following is None:
                         return Rows(tuple(rows.values()), more=page.following is not None)
@@ -111,14 +110,14 @@ class Listings:
 
         Elsewhere one more for each `page_size` rows before it. A row that has gone is passed over.
         """
-        wanted, rows = listing.elements(elements), list[Json]()
+        wanted, rows = listing.elements(elements), list[tuple[Position, Any]]()
         while True:
             try:
                 stretch = await self._stretch(call, listing, position, limit - len(rows))
                 found = await self._resources(call, listing, wanted, [place.id for place in stretch.places])
             except PageGone:
                 raise self._lost() from None
-            rows += found
+            rows += ((Position.of(resource, listing.order), resource) for resource in found)
             if len(rows) == limit or not stretch.more:
                 return Rows(tuple(rows), stretch.more)
             if not found:
@@ -208,9 +207,9 @@ class Listings:
 
     async def _resources(
         self, call: CallContext, listing: Listing, wanted: tuple[str, str], ids: Sequence[str]
-    ) -> list[Json]:
+    ) -> list[Any]:
         """The resources with these ids that still meet the conditions. Cost: one request for each `batch_limit`."""
-        found: dict[str, Json] = {}
+        found: dict[str, Any] = {}
         size = self._config.batch_limit
         for chunk in (ids[start : start + size] for start in range(0, len(ids), size)):
             asked = [*listing.conditions, ("_id", ",".join(chunk)), wanted, ("_count", str(len(chunk)))]
@@ -228,7 +227,7 @@ class Listings:
     ) -> AsyncGenerator[tuple[str, Searchset]]:
         """The pages of a search from the one behind a link on, `page_limit` at most, each with its link."""
         for _ in range(self._config.page_limit):
-            page = await (self._server.follow(call, link) if link else self._server.search(call, type_, asked))
+            page = await (self._server.follow(call, type_, link) if link else self._server.search(call, type_, asked))
             yield link, page
             if page.following is None:
                 return

@@ -10,26 +10,27 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from connectors.conditions import begins
-from connectors.fhir.datatypes import Json, elements, text
+from connectors.fhir.datatypes import text
+from connectors.fhir.shapes import HumanName, Identifier, many
 from portico.records.search import Condition
 
 
-def is_near_hit(resource: Json, missed: Sequence[Condition]) -> bool:
+def is_near_hit(resource: Any, missed: Sequence[Condition]) -> bool:
     """Whether a record misses conditions, and its resource tells by what the server took it for a hit."""
     return bool(missed) and all(_explained(resource, condition) for condition in missed)
 
 
-def _explained(resource: Json, condition: Condition) -> bool:
+def _explained(resource: Any, condition: Condition) -> bool:
     match condition.field:
         case "family" | "given":
             return any(begins(name, condition.values[0]) for name in _names(resource, condition.field))
         case "identifier" | "mrn" | "npi":  # servers should compare tokens without regard to case
-            held = {str(text(each.get("value"))).casefold() for each in elements(resource.get("identifier"))}
+            held = {str(text(each.value)).casefold() for each in many(resource.identifier, Identifier)}
             return not held.isdisjoint(value.casefold() for value in condition.values)
     return False
 
 
-def _names(resource: Json, part: str) -> Iterator[str]:
-    for name in elements(resource.get("name")):
-        value: Any = name.get(part)
+def _names(resource: Any, part: str) -> Iterator[str]:
+    for name in many(resource.name, HumanName):
+        value: Any = name.family if part == "family" else name.given
         yield from (each for each in (value if isinstance(value, list) else [value]) if isinstance(each, str))

@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from connectors.fhir import datatypes
+from msgspec import UNSET
+
+from connectors.fhir import datatypes, shapes
 from connectors.fhir.attributes import RESOURCES, Reading
-from connectors.fhir.datatypes import Json, Malformed, elements
+from connectors.fhir.datatypes import Malformed
 from connectors.fhir.mapping import SITE, VISIT
-from connectors.fhir.resources import care_team, identity, labels_of
+from connectors.fhir.resources import care_team, identifier, labeller
+from connectors.fhir.shapes import many
 from portico.records import sensitivity, systems
 from portico.records.people import Person, Relation, RelationKind, SensitiveVisit
 from portico.records.references import RecordType
@@ -30,12 +33,12 @@ _UNREADABLE: Final = frozenset({"unreadable"})
 """A label for which no one is cleared."""
 
 
-def person(resource: Json, reading: Reading) -> Person:
+def person(resource: shapes.Patient, reading: Reading) -> Person:
     """A Patient as links are made from it: only identifiers whose meaning is known, only a full birth date."""
-    id_, _ = identity(RecordType.PATIENT, resource, reading)
+    id_, _ = identifier(RecordType.PATIENT, reading)(resource)
     known = {*reading.mapping.own_systems} - {VISIT, SITE}
-    identifiers = datatypes.identifiers(resource.get("identifier"), reading.mapping.canonical_systems)
-    name = datatypes.human_name(resource.get("name"))
+    identifiers = datatypes.identifiers(resource.identifier, reading.mapping.canonical_systems)
+    name = datatypes.human_name(resource.name)
     return Person(
         source=reading.source,
         source_id=id_,
@@ -44,28 +47,28 @@ def person(resource: Json, reading: Reading) -> Person:
         given=" ".join(name.given) or None if name else None,
         birth_date=_birth_date(resource),
         labels=_labels(RecordType.PATIENT, resource, reading),
-        deceased=resource.get("deceasedBoolean") is True or "deceasedDateTime" in resource,
+        deceased=resource.deceased_boolean is True or resource.deceased_date_time is not UNSET,
         deceased_at=_deceased_at(resource),
         replaced_by=_replaced_by(resource, id_, reading),
     )
 
 
-def sensitive_visit(resource: Json, reading: Reading) -> SensitiveVisit | None:
+def sensitive_visit(resource: shapes.Encounter, reading: Reading) -> SensitiveVisit | None:
     """A labelled Encounter as other sources' records of the visit inherit it; None where nothing is to inherit."""
-    _, patient = identity(RecordType.ENCOUNTER, resource, reading)
+    _, patient = identifier(RecordType.ENCOUNTER, reading)(resource)
     labels = _labels(RecordType.ENCOUNTER, resource, reading) - {sensitivity.NORMAL}
     canonical = reading.mapping.canonical_systems
-    visits = datatypes.identifier_values(resource.get("identifier"), canonical, VISIT)
-    if not labels or not visits or patient is None:
+    visit = datatypes.identifier_value(resource.identifier, canonical, VISIT)
+    if not labels or visit is None or patient is None:
         return None
-    return SensitiveVisit(source=reading.source, source_id=patient, visit=visits[0], labels=labels)
+    return SensitiveVisit(source=reading.source, source_id=patient, visit=visit, labels=labels)
 
 
-def npi(resource: Json, reading: Reading) -> Mapping[str, str]:
+def npi(resource: shapes.Practitioner, reading: Reading) -> Mapping[str, str]:
     """A Practitioner's id with their NPI; nothing where they have none, or more than one."""
-    id_, _ = identity(RecordType.PRACTITIONER, resource, reading)
+    id_, _ = identifier(RecordType.PRACTITIONER, reading)(resource)
     canonical = reading.mapping.canonical_systems
-    match datatypes.identifier_values(resource.get("identifier"), canonical, systems.NPI):
+    match datatypes.identifier_values(resource.identifier, canonical, systems.NPI):
         case [only]:
             return {id_: only}
         case _:
@@ -79,15 +82,15 @@ class Relations:
         self._npis = npis
         self._reading = reading
 
-    def of_care_team(self, resource: Json) -> list[Relation]:
+    def of_care_team(self, resource: shapes.CareTeam) -> list[Relation]:
         """The members of a care team in force, each for the time that they and the team have in common."""
-        _, patient = identity(RecordType.CARE_TEAM_MEMBER, resource, self._reading)
+        _, patient = identifier(RecordType.CARE_TEAM_MEMBER, self._reading)(resource)
         relations = []
         for _, member in care_team(resource, self._reading):
-            party = self._party(member.get("member"))
+            party = self._party(member.member)
             try:
-                team = datatypes.period(resource.get("period")) or Period()
-                own = datatypes.period(member.get("period")) or Period()
+                team = datatypes.period(resource.period) or Period()
+                own = datatypes.period(member.period) or Period()
             except Malformed:
                 continue
             if party is not None and patient is not None:
@@ -95,12 +98,12 @@ class Relations:
                 relations.append(self._relation(patient, RelationKind.CARE_TEAM, party, start, end))
         return relations
 
-    def of_patient(self, resource: Json) -> list[Relation]:
+    def of_patient(self, resource: shapes.Patient) -> list[Relation]:
         """A Patient's general practitioners and managing organization."""
-        id_, _ = identity(RecordType.PATIENT, resource, self._reading)
-        parties = (self._party(each) for each in elements(resource.get("generalPractitioner")))
+        id_, _ = identifier(RecordType.PATIENT, self._reading)(resource)
+        parties = (self._party(each) for each in many(resource.general_practitioner, shapes.Reference))
         relations = [self._relation(id_, RelationKind.CARE_TEAM, party) for party in parties if party is not None]
-        managing = resource.get("managingOrganization")
+        managing = resource.managing_organization
         organization = datatypes.reference(managing, RecordType.ORGANIZATION.value, self._reading.base)
         if organization is not None:
             relations.append(self._relation(id_, RelationKind.ORGANIZATION, organization))
@@ -116,36 +119,38 @@ class Relations:
         return Relation(source=self._reading.source, source_id=patient, kind=kind, party=party, start=start, end=end)
 
 
-def _birth_date(resource: Json) -> str | None:
+def _birth_date(resource: shapes.Patient) -> str | None:
     try:
-        born = datatypes.day(resource.get("birthDate"))
+        born = datatypes.day(resource.birth_date)
     except Malformed:
         return None
     return born if born is not None and len(born) == _DAY else None
 
 
-def _labels(type_: RecordType, resource: Json, reading: Reading) -> frozenset[str]:
+def _labels(type_: RecordType, resource: shapes.Resource, reading: Reading) -> frozenset[str]:
     """A resource's labels; one that can't be read closes what it is about, and costs nobody else's scan."""
     try:
-        return labels_of(type_, resource, reading)
+        return labeller(type_, reading.mapping)(resource)
     except Malformed:
         return _UNREADABLE
 
 
-def _deceased_at(resource: Json) -> datetime | None:
+def _deceased_at(resource: shapes.Patient) -> datetime | None:
     """The first instant of when they may have died; None where it isn't said, or can't be read."""
+    if resource.deceased_date_time is UNSET:
+        return None
     try:
-        died = datatypes.period({"start": resource.get("deceasedDateTime")})
+        died = datatypes.period(shapes.Period(start=resource.deceased_date_time))
     except Malformed:
         return None
     return died.start if died else None
 
 
-def _replaced_by(resource: Json, id_: str, reading: Reading) -> str | None:
+def _replaced_by(resource: shapes.Patient, id_: str, reading: Reading) -> str | None:
     """The record that replaces this one. One that replaces it and can't be told is this one itself: never followed."""
-    for each in elements(resource.get("link")):
-        if each.get("type") == "replaced-by":
-            return datatypes.reference(each.get("other"), RecordType.PATIENT.value, reading.base) or id_
+    for each in many(resource.link, shapes.PatientLink):
+        if each.type == "replaced-by":
+            return datatypes.reference(each.other, RecordType.PATIENT.value, reading.base) or id_
     return None
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from connectors.fhir.datatypes import FHIR_ID, Json, Malformed, elements, text
+from msgspec import Struct
+
+from connectors.fhir.datatypes import FHIR_ID, Malformed, text
+from connectors.fhir.shapes import HumanName, many
 from portico.records.errors import UnsupportedPredicate
 
 ORDER_ELEMENTS: Final = {"id": "id", "family": "name", "birth_date": "birthDate"}
@@ -16,8 +18,7 @@ _KEY_LENGTH: Final = 200
 """Characters of a value that count for its place. Rows that agree in so many stand as their ids do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(Struct, frozen=True, gc=False):
     """After the row with this id, whose value in the order is `key`: empty where it has none, or the order is by id.
 
     Written as `id key`, or `id` where there is no key: an id has no space in it.
@@ -38,17 +39,17 @@ class Position:
         return cls(id_, key)
 
     @classmethod
-    def of(cls, resource: Json, order: str) -> Position:
+    def of(cls, resource: Any, order: str) -> Position:
         """Where a resource stands in an order. Raises `Malformed` where it has no id."""
-        id_ = resource.get("id")
+        id_ = resource.id
         if not isinstance(id_, str) or not FHIR_ID.fullmatch(id_):
             raise Malformed("a resource has no id")
         match order:
             case "family":
-                families = (text(name.get("family")) for name in elements(resource.get("name")))
-                return cls(id_, min((_folded(family) for family in families if family), default=""))
+                families = [_folded(name.family) for name in many(resource.name, HumanName) if text(name.family)]
+                return cls(id_, min(families) if families else "")
             case "birth_date":
-                return cls(id_, (text(resource.get("birthDate")) or "")[:_KEY_LENGTH])
+                return cls(id_, (text(resource.birth_date) or "")[:_KEY_LENGTH])
         return cls(id_)
 
     def precedes(self, other: Position, *, descending: bool) -> bool:
@@ -58,5 +59,8 @@ class Position:
 
 
 def _folded(name: str) -> str:
-    letters = unicodedata.normalize("NFD", name.casefold())
+    plain = name.casefold()
+    if plain.isascii():
+        return plain[:_KEY_LENGTH]
+    letters = unicodedata.normalize("NFD", plain)
     return "".join(letter for letter in letters if not unicodedata.combining(letter))[:_KEY_LENGTH]

@@ -9,10 +9,11 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from connectors.fhir import datatypes
+from connectors.fhir import datatypes, shapes
 from connectors.fhir.attributes import Reading
 from connectors.fhir.datatypes import Json, element
 from connectors.fhir.mapping import Code
+from connectors.fhir.shapes import fitted
 from portico.records import systems
 from portico.records.consent import ConsentKind
 from portico.records.values import Period
@@ -86,7 +87,7 @@ class Provisions:
             purposes=frozenset(_word(code, self._words.purposes) for code in _pairs(provision.get("purpose"))),
             tags=frozenset[str]().union(*tags),
             labels=frozenset(_word(code, labels) for code in _pairs(provision.get("securityLabel"))),
-            period=datatypes.period(provision.get("period")) or ALWAYS,
+            period=period_of(provision) or ALWAYS,
         )
 
     def _actors(self, actors: Collection[Json]) -> tuple[Actors, ...]:
@@ -109,15 +110,16 @@ class Provisions:
 
     def _party(self, reference: Json) -> str:
         """A practitioner by NPI, an organization by the EHR's id. Nobody else can be told from a token."""
-        base = self._reading.base
-        practitioner = datatypes.reference(reference, "Practitioner", base)
+        base, shape = self._reading.base, fitted(reference, shapes.Reference)
+        practitioner = datatypes.reference(shape, "Practitioner", base)
         if practitioner is not None and practitioner in self._npis:
             return f"npi {self._npis[practitioner]}"
-        organization = datatypes.reference(reference, "Organization", base)
+        organization = datatypes.reference(shape, "Organization", base)
         if organization is not None:
             return f"organization {organization}"
         canonical = self._reading.mapping.canonical_systems
-        named = datatypes.identifier_values([reference.get("identifier")], canonical, systems.NPI)
+        identifiers = fitted([reference.get("identifier")], shapes.Identifier)
+        named = datatypes.identifier_values(identifiers, canonical, systems.NPI)
         if "reference" in reference or len(named) != 1:
             raise NotUnderstood
         return f"npi {named[0]}"
@@ -130,6 +132,11 @@ def walk(root: Json) -> Iterator[Json]:
         provision = waiting.pop()
         yield provision
         waiting += datatypes.elements(provision.get("provision"))
+
+
+def period_of(provision: Json) -> Period | None:
+    """When it holds. Raises `datatypes.Malformed` for a period that is none."""
+    return datatypes.period(fitted(provision.get("period"), shapes.Period))
 
 
 def all_elements(value: object) -> list[Json]:

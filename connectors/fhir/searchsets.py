@@ -7,29 +7,34 @@ from typing import Any
 
 from yarl import URL
 
-from connectors.fhir.datatypes import Json, Malformed, element, elements, text
+from connectors.fhir import shapes
+from connectors.fhir.datatypes import Malformed, text
+from connectors.fhir.shapes import Bundle, Entry, many
 
 
 @dataclass(frozen=True, slots=True)
 class Searchset:
-    """One page of a search. `following` is the link to the next one relative to the base; None on the last."""
+    """One page of a search, its resources in the shape of what was searched for.
 
-    resources: tuple[Json, ...]
+    `following` is the link to the next one relative to the base; None on the last.
+    """
+
+    resources: tuple[Any, ...]
     following: str | None
 
 
 def searchset(bundle: Any, base: URL) -> Searchset:
     """The page that a Bundle is. Raises `Malformed` if it is none, or if its next page lies elsewhere."""
-    whole = element(bundle)
-    if whole.get("resourceType") != "Bundle" or whole.get("type") != "searchset":
+    if not isinstance(bundle, Bundle) or bundle.resource_type != "Bundle" or bundle.type != "searchset":
         raise Malformed("the answer to a search is no searchset")
-    entries = whole.get("entry")
-    if entries is not None and (not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries)):
+    entries = [] if bundle.entry is None else bundle.entry
+    found = many(entries, Entry)
+    if not isinstance(entries, list) or len(found) != len(entries):
         raise Malformed("a searchset's entries can't be read")
-    resources = tuple(each.get("resource") for each in entries or () if _mode(each) != "outcome")
-    if not all(isinstance(each, dict) for each in resources):
+    resources = tuple([each.resource for each in found if _mode(each) != "outcome"])
+    if not all(issubclass(kind, shapes.Resource | dict) for kind in {each.__class__ for each in resources}):
         raise Malformed("an entry of a searchset holds no resource")
-    return Searchset(resources, _following(whole, base))
+    return Searchset(resources, _following(bundle, base))
 
 
 def address(base: URL, link: str) -> URL:
@@ -45,13 +50,13 @@ def address(base: URL, link: str) -> URL:
     return target
 
 
-def _following(bundle: Json, base: URL) -> str | None:
-    for link in elements(bundle.get("link")):
-        if link.get("relation") == "next":
-            target = address(base, text(link.get("url")) or "")
+def _following(bundle: Bundle[Any], base: URL) -> str | None:
+    for link in many(bundle.link, shapes.Link):
+        if link.relation == "next":
+            target = address(base, text(link.url) or "")
             return str(target).removeprefix(str(base))
     return None
 
 
-def _mode(entry: Json) -> str | None:
-    return text(element(entry.get("search")).get("mode"))
+def _mode(entry: Entry[Any]) -> Any:
+    return entry.search.mode if entry.search.__class__ is shapes.Found else None

@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote_plus
 
 import orjson
@@ -21,6 +21,7 @@ from connectors.fhir.config import FhirConfig
 from connectors.fhir.credentials import Credentials
 from connectors.fhir.datatypes import Malformed, element
 from connectors.fhir.searchsets import Searchset, address, searchset
+from connectors.fhir.shapes import NotJson, decoded
 from connectors.fhir.transport import Answer, Dropped, Transport
 from portico.records.context import CallContext
 from portico.records.errors import SourceInvalid, SourceTimeout, SourceUnavailable
@@ -82,19 +83,23 @@ class FhirServer:
         if url is None:
             url = self._searches[type_] = self.base / type_ / "_search"
         form = "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in parameters]).encode()
-        return self._searchset(await self._fetch(call, "POST", url, form))
+        return self._searchset(await self._fetch(call, "POST", url, form), type_)
 
-    async def follow(self, call: CallContext, link: str) -> Searchset:
-        """The page that a link of this server leads to. Raises `PageGone` too. Cost: one request."""
+    async def follow(self, call: CallContext, type_: str, link: str) -> Searchset:
+        """The page of a search that a link of this server leads to. Raises `PageGone` too. Cost: one request."""
         try:
             url = address(self.base, link)
         except Malformed as reason:
             raise self._invalid(reason) from None
-        return self._searchset(await self._fetch(call, "GET", url, None))
+        return self._searchset(await self._fetch(call, "GET", url, None), type_)
 
     async def ping(self, call: CallContext) -> None:
         """Whether the server describes itself as FHIR R4 and lets us in."""
-        statement = element(await self._fetch(call, "GET", self.base / "metadata", None))
+        body = await self._fetch(call, "GET", self.base / "metadata", None)
+        try:
+            statement = element(orjson.loads(body))
+        except orjson.JSONDecodeError:
+            raise self._no_json() from None
         version = str(statement.get("fhirVersion"))
         if statement.get("resourceType") != "CapabilityStatement" or not version.startswith("4.0"):
             raise SourceInvalid(self._source, "The source system is no FHIR R4 server.")
@@ -104,17 +109,22 @@ class FhirServer:
         await self._credentials.aclose()
         await self._transport.aclose()
 
-    def _searchset(self, document: Any) -> Searchset:
+    def _searchset(self, body: bytes, type_: str) -> Searchset:
         try:
-            return searchset(document, self.base)
+            return searchset(decoded(body, type_), self.base)
+        except NotJson:
+            raise self._no_json() from None
         except Malformed as reason:
             raise self._invalid(reason) from None
 
     def _invalid(self, reason: Malformed) -> SourceInvalid:
         return SourceInvalid(self._source, f"The source system's answer can't be used: {reason}.")
 
-    async def _fetch(self, call: CallContext, method: str, url: URL, form: bytes | None) -> Any:
-        """The JSON of an answer, within the call's deadline."""
+    def _no_json(self) -> SourceInvalid:
+        return SourceInvalid(self._source, "The source system's answer is not JSON.")
+
+    async def _fetch(self, call: CallContext, method: str, url: URL, form: bytes | None) -> bytes:
+        """The body of an answer, within the call's deadline."""
         request = _Request(method=method, url=url, form=form, deadline=call.deadline, trace_id=call.trace_id)
         left_seconds = call.deadline - time.monotonic()
         if left_seconds <= 0:
@@ -125,7 +135,7 @@ class FhirServer:
         except TimeoutError:
             raise SourceTimeout(self._source) from None
 
-    async def _attempts(self, request: _Request) -> Any:
+    async def _attempts(self, request: _Request) -> bytes:
         for later in range(1, _ATTEMPTS + 1):
             try:
                 return await self._once(request)
@@ -135,7 +145,7 @@ class FhirServer:
                 await asyncio.sleep(pause_seconds)
         raise SourceUnavailable(self._source, "The source system asks to be left alone for longer than there is time.")
 
-    async def _once(self, request: _Request) -> Any:
+    async def _once(self, request: _Request) -> bytes:
         token = await self._credentials.token()
         headers = {"Accept": "application/fhir+json", "Authorization": f"Bearer {token}"}
         if _TRACE.fullmatch(request.trace_id):
@@ -156,8 +166,8 @@ class FhirServer:
             raise _Again(0.0)
         return self._document(answer, request)
 
-    def _document(self, answer: Answer, request: _Request) -> Any:
-        """The JSON that an answer carries, or what its status means."""
+    def _document(self, answer: Answer, request: _Request) -> bytes:
+        """What an answer carries, or what its status means."""
         status = answer.status
         if status in _THROTTLED:
             self._wait(answer.retry_after, request.deadline)
@@ -169,10 +179,7 @@ class FhirServer:
             raise SourceUnavailable(self._source, "The source system failed.")
         if status != _OK or answer.media_type not in _MEDIA_TYPES:
             raise SourceInvalid(self._source, "The source system's answer is not FHIR as agreed.")
-        try:
-            return orjson.loads(answer.body)
-        except orjson.JSONDecodeError:
-            raise SourceInvalid(self._source, "The source system's answer is not JSON.") from None
+        return answer.body
 
     def _wait(self, retry_after: str | None, deadline: float) -> None:
         """Ask for another attempt after the pause that the server names, if there is time for it."""

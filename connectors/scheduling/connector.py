@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from time import monotonic
@@ -36,7 +36,7 @@ class _Kind:
     always: frozenset[str]
     """The fields without which there is no record."""
     attributes: Mapping[str, Attribute]
-    read: Callable[[Reader, Json, Iterable[str]], Record]
+    read: Callable[[Reader, Iterable[Json], Collection[str]], Iterator[Record]]
 
 
 _KINDS: Final[Mapping[RecordType, _Kind]] = {
@@ -45,9 +45,9 @@ _KINDS: Final[Mapping[RecordType, _Kind]] = {
         "apptId",
         frozenset({"apptId", "clientId", "flags", "visitType"}),
         APPOINTMENT,
-        Reader.appointment,
+        Reader.appointments,
     ),
-    RecordType.SLOT: _Kind("openings", "openingId", frozenset({"openingId"}), SLOT, Reader.slot),
+    RecordType.SLOT: _Kind("openings", "openingId", frozenset({"openingId"}), SLOT, Reader.slots),
 }
 _KEYS: Final = {type_: frozenset(lookups) for type_, lookups in LOOKUPS.items()}
 
@@ -105,11 +105,8 @@ class SchedulingConnector:
         pages = self._pages(call, f"{kind.path}/lookup", {listed: list(keys)}, fields, self._config.page_limit)
         async with aclosing(pages):
             async for items in pages:
-                for item in items:
-                    if item.get(shown) not in keys:
-                        raise self._foreign()
-                    record = self._record(kind, item, call)
-                    found[record.id.value] = record
+                self._refuse_foreign(items, shown, keys)
+                found.update((record.id.value, record) for record in self._records(kind, items, call))
         return list(found.values())
 
     async def search(self, call: CallContext, search: Search) -> Page:
@@ -129,11 +126,11 @@ class SchedulingConnector:
             size = min(self._config.page_size, search.limit - len(hits))
             after = None if place is None else place.asked(search.order)
             page = await self._page(call, f"{kind.path}/search", question(body, fields, size=size, after=after))
-            for item in page.items:
-                if "clientIds" in asked and item.get("clientId") not in asked["clientIds"]:
-                    raise self._foreign()
+            if "clientIds" in asked:
+                self._refuse_foreign(page.items, "clientId", asked["clientIds"])
+            for item, record in zip(page.items, self._records(kind, page.items, call), strict=True):
                 place = Place.of(item, kind.name, search.order)
-                hits.append(Hit(self._record(kind, item, call), str(place)))
+                hits.append(Hit(record, str(place)))
             if page.following is None or len(hits) == search.limit:
                 return Page(tuple(hits), more=page.following is not None)
         raise self._endless()
@@ -231,9 +228,9 @@ class SchedulingConnector:
             raise SourceInvalid(self.source, "The source system's answer doesn't say whether it goes on.")
         return _Leaf(items, following)
 
-    def _record(self, kind: _Kind, item: Json, call: CallContext) -> Record:
+    def _records(self, kind: _Kind, items: Sequence[Json], call: CallContext) -> list[Record]:
         with self._readable():
-            return kind.read(reader(self.source, self._mapping), item, call.attributes)
+            return list(kind.read(reader(self.source, self._mapping), items, call.attributes))
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
@@ -242,8 +239,13 @@ class SchedulingConnector:
         except Malformed as reason:
             raise SourceInvalid(self.source, f"The source system's answer can't be used: {reason}.") from None
 
-    def _foreign(self) -> SourceInvalid:
-        return SourceInvalid(self.source, "The source system answered about something not asked for.")
+    def _refuse_foreign(self, items: Sequence[Json], shown: str, keys: Iterable[str]) -> None:
+        """Raises where an item's own key is none of those that were asked for."""
+        asked = frozenset(keys)
+        for item in items:
+            key = item.get(shown)
+            if not isinstance(key, str) or key not in asked:
+                raise SourceInvalid(self.source, "The source system answered about something not asked for.")
 
     def _endless(self) -> SourceInvalid:
         return SourceInvalid(self.source, "The source system's answer has more pages than agreed.")

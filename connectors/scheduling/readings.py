@@ -6,10 +6,11 @@ client or list of privacy flags there is no record, and the answer is `Malformed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, TypeAlias
 
 from connectors.scheduling.mapping import SchedulingMapping
 from connectors.scheduling.vendor import Json
@@ -20,9 +21,15 @@ from portico.records.references import By, RecordId, RecordType, Reference, Sour
 from portico.records.types import Appointment, Slot
 from portico.records.values import Coding, Identifier, Provenance
 
+_UNFLAGGED: Final = frozenset[str]()
+
 
 class Malformed(Exception):
     """What is wrong with an item, in words without its values."""
+
+
+Reading: TypeAlias = Callable[[Json, SchedulingMapping], Any]
+"""How a value is read; None for one that can't be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,26 +37,32 @@ class Attribute:
     """The vendor's fields behind an attribute, and how they are read."""
 
     fields: tuple[str, ...]
-    read: Callable[[Json, SchedulingMapping], object]
+    read: Reading
 
 
 def _time(name: str) -> Attribute:
     fold = f"{name}Fold"
 
     def read(item: Json, mapping: SchedulingMapping) -> datetime | None:
-        return instant(item.get(name), item.get(fold), mapping.zones.get(_text(item.get("tz")) or ""))
+        zone = item.get("tz")
+        return instant(item.get(name), item.get(fold), mapping.zones.get(zone) if isinstance(zone, str) else None)
 
     return Attribute((name, fold, "tz"), read)
 
 
 def _service(item: Json, mapping: SchedulingMapping) -> Coding | None:
     kind = item.get("visitType")
-    code = _text(_member(kind, "code"))
-    display = _text(_member(kind, "name"))
-    if code is None:
+    written, display = _text(_member(kind, "code")), _text(_member(kind, "name"))
+    if written is None:
         return Coding(display=display) if display else None
-    prefix, _, rest = code.partition(":")
-    return Coding(system=mapping.services.get(prefix), code=rest or code, display=display)
+    system, code = _coded(written, mapping)
+    return Coding(system=system, code=code, display=display)
+
+
+def _coded(written: str, mapping: SchedulingMapping) -> sensitivity.Code:
+    """A visit type's code, after the system that its prefix names."""
+    prefix, _, rest = written.partition(":")
+    return mapping.services.get(prefix), rest or written
 
 
 def _practitioner(item: Json, _: SchedulingMapping) -> Reference | None:
@@ -100,32 +113,51 @@ class Reader:
     mapping: SchedulingMapping
     retrieved_at: datetime
 
-    def appointment(self, item: Json, attributes: Iterable[str]) -> Appointment:
-        """An appointment with these attributes."""
-        name = self._named(item, "apptId")
-        return Appointment(
-            id=RecordId(RecordType.APPOINTMENT, self.source, name),
-            provenance=self._provenance(name),
-            subject=self._named(item, "clientId"),
-            labels=self._labels(item),
-            **self._values(APPOINTMENT, item, attributes),
-        )
+    def appointments(self, items: Iterable[Json], attributes: Collection[str]) -> Iterator[Appointment]:
+        """Appointments with these attributes, in the order of their items."""
+        mapping, readings = self.mapping, _readings(APPOINTMENT, attributes)
+        labels_of = cache(self._labels_of)  # an answer's visit types are few
+        start, end, status, service_type, reason, visit, practitioner, location = readings
+        for item in items:
+            number = _named(item, "apptId")
+            yield Appointment(
+                id=RecordId(RecordType.APPOINTMENT, self.source, number),
+                provenance=self._provenance(number),
+                subject=_named(item, "clientId"),
+                labels=labels_of(_text(_member(item.get("visitType"), "code")), self._flagged(item.get("flags"))),
+                start=start and start(item, mapping),
+                end=end and end(item, mapping),
+                status=status and status(item, mapping),
+                service_type=service_type and service_type(item, mapping),
+                reason=reason and reason(item, mapping),
+                visit=visit and visit(item, mapping),
+                practitioner=practitioner and practitioner(item, mapping),
+                location=location and location(item, mapping),
+            )
 
-    def slot(self, item: Json, attributes: Iterable[str]) -> Slot:
-        """A slot with these attributes."""
-        name = self._named(item, "openingId")
-        return Slot(
-            id=RecordId(RecordType.SLOT, self.source, name),
-            provenance=self._provenance(name),
-            **self._values(SLOT, item, attributes),
-        )
+    def slots(self, items: Iterable[Json], attributes: Collection[str]) -> Iterator[Slot]:
+        """Slots with these attributes, in the order of their items."""
+        mapping, readings = self.mapping, _readings(SLOT, attributes)
+        start, end, status, service_type, practitioner, location = readings
+        for item in items:
+            number = _named(item, "openingId")
+            yield Slot(
+                id=RecordId(RecordType.SLOT, self.source, number),
+                provenance=self._provenance(number),
+                start=start and start(item, mapping),
+                end=end and end(item, mapping),
+                status=status and status(item, mapping),
+                service_type=service_type and service_type(item, mapping),
+                practitioner=practitioner and practitioner(item, mapping),
+                location=location and location(item, mapping),
+            )
 
     def person(self, item: Json) -> Person:
         """A client, with the chart number as the medical record number that it is."""
         chart = _text(item.get("chartNo"))
         return Person(
             source=self.source,
-            source_id=self._named(item, "clientId"),
+            source_id=_named(item, "clientId"),
             identifiers=(Identifier(system=systems.MRN, value=chart, type="MR"),) if chart else (),
             family=_text(item.get("lastName")),
             given=_text(item.get("firstName")),
@@ -142,31 +174,24 @@ class Reader:
             return None
         return Relation(
             source=self.source,
-            source_id=self._named(item, "clientId"),
+            source_id=_named(item, "clientId"),
             kind=RelationKind.SCHEDULED,
             party=npi,
             start=start - self.mapping.scheduled_before,
             end=end + self.mapping.scheduled_after,
         )
 
-    def _values(self, table: Mapping[str, Attribute], item: Json, attributes: Iterable[str]) -> dict[str, Any]:
-        return {name: table[name].read(item, self.mapping) for name in attributes if name in table}
-
-    def _named(self, item: Json, field: str) -> str:
-        name = _text(item.get(field))
-        if name is None:
-            raise Malformed(f"an item has no {field}")
-        return name
-
-    def _labels(self, item: Json) -> frozenset[str]:
+    def _labels_of(self, visit_type: str | None, flagged: frozenset[str]) -> frozenset[str]:
         """The vendor's flags and what the visit type's code says; the note is free text, which can't be judged."""
-        flags = item.get("flags")
+        said = () if visit_type is None else (_coded(visit_type, self.mapping),)
+        return sensitivity.labels_of(said, set_by_source=flagged)
+
+    def _flagged(self, flags: object) -> frozenset[str]:
+        if flags == []:
+            return _UNFLAGGED
         if not isinstance(flags, list) or not all(isinstance(flag, str) for flag in flags):
             raise Malformed("an appointment's privacy flags can't be read")
-        flagged = frozenset(self.mapping.flags.get(flag, f"scheduling|{flag}") for flag in flags)
-        service = _service(item, self.mapping)
-        said = () if service is None else ((service.system, service.code),)
-        return sensitivity.labels_of(said, set_by_source=flagged)
+        return frozenset(self.mapping.flags.get(flag, f"scheduling|{flag}") for flag in flags)
 
     def _provenance(self, name: str) -> Provenance:
         return Provenance(
@@ -180,6 +205,18 @@ class Reader:
 def reader(source: SourceName, mapping: SchedulingMapping) -> Reader:
     """A reader of what arrives now."""
     return Reader(source, mapping, datetime.now(UTC))
+
+
+def _readings(table: Mapping[str, Attribute], attributes: Collection[str]) -> list[Reading | None]:
+    """How each attribute of a table is read; None for one that is not wanted."""
+    return [attribute.read if name in attributes else None for name, attribute in table.items()]
+
+
+def _named(item: Json, field: str) -> str:
+    name = item.get(field)
+    if isinstance(name, str) and name:
+        return name
+    raise Malformed(f"an item has no {field}")
 
 
 def _member(value: object, name: str) -> object:

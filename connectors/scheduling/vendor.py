@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from time import monotonic
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ from portico.records.errors import SourceError, SourceInvalid, SourceTimeout, So
 Json = Mapping[str, Any]
 """A JSON object of the vendor's."""
 
-_CHUNK_BYTES: Final = 65_536
+_HOLDS_JSON: Final = {"Content-Type": "application/json"}
 _OK: Final = 200
 _REDIRECTS: Final = range(300, 400)
 _MISUNDERSTOOD: Final = frozenset({400, 404, 405, 413, 415, 422})
@@ -49,17 +50,17 @@ class Vendor:
 
     def __init__(self, config: SchedulingConfig) -> None:
         self._config = config
-        self._base = URL(config.url.rstrip("/"))
+        self._url = cache(URL(config.url.rstrip("/")).joinpath)
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
     async def post(self, call: CallContext, path: str, question: Json) -> Json:
         """The answer to a question. Raises the three errors of a source, and stops at the call's deadline."""
-        return await self._within(call, "POST", self._base / path, orjson.dumps(question))
+        return await self._within(call, "POST", self._url(path), orjson.dumps(question))
 
     async def get(self, call: CallContext, path: str, parameters: Mapping[str, str] | None = None) -> Json:
         """What stands at a path. Raises the three errors of a source, and stops at the call's deadline."""
-        return await self._within(call, "GET", (self._base / path).with_query(parameters or {}), None)
+        return await self._within(call, "GET", self._url(path).with_query(parameters or {}), None)
 
     async def aclose(self) -> None:
         """Close the pooled connections, for good."""
@@ -97,9 +98,7 @@ class Vendor:
             return await self._attempt(method, url, body)
 
     async def _attempt(self, method: str, url: URL, body: bytes | None) -> _Answer:
-        headers = {"X-Api-Key": self._config.api_key, "Accept": "application/json", "Accept-Encoding": "identity"}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
+        headers = None if body is None else _HOLDS_JSON
         with self._seam():
             session = self._opened()
             async with session.request(method, url, headers=headers, data=body, allow_redirects=False) as response:
@@ -114,7 +113,7 @@ class Vendor:
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
         body = bytearray()
-        async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+        while chunk := await response.content.readany():
             body += chunk
             if len(body) > self._config.body_limit_bytes:
                 response.close()
@@ -144,6 +143,11 @@ class Vendor:
                 connector=aiohttp.TCPConnector(limit=self._config.connection_limit),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None),
+                headers={
+                    "X-Api-Key": self._config.api_key,
+                    "Accept": "application/json",
+                    "Accept-Encoding": "identity",
+                },
                 auto_decompress=False,
                 trust_env=False,
             )

@@ -128,9 +128,13 @@ class Egress:
 
 @dataclass(slots=True)
 class Tally:
-    """One request's policy calls and what to cite for them: decisions of one revision of the policies, never of two."""
+    """One request's policy calls and what to cite for them: decisions of one revision of the policies, never of two.
+
+    What was decided about a class stays so for the request.
+    """
 
     calls: int = 0
+    decided: dict[DecisionClass, Decision] = field(default_factory=dict)
     revisions: set[str] = field(default_factory=set)
     decision_ids: set[str] = field(default_factory=set)
 
@@ -193,6 +197,16 @@ class Decisions:
         What is switched off for the caller is denied here, the one place where any decision comes from: so every
         path, filter and order meets it alike, and what is remembered with a decision is never another's.
         """
+        decided = tally.decided
+        new = [class_ for class_ in classes if class_ not in decided]
+        if new:
+            decided.update(await self._decided(caller, new, tally))
+        return {class_: decided[class_] for class_ in classes}
+
+    async def _decided(
+        self, caller: Caller, classes: Collection[DecisionClass], tally: Tally
+    ) -> dict[DecisionClass, Decision]:
+        """A decision for each of these classes, which were not met before in this request."""
         asker, revision = _asker(caller), self._engine.revision
         decided: dict[DecisionClass, Decision] = {}
         unknown: list[DecisionClass] = []

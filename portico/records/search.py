@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from msgspec import Struct
+
 from portico.records.references import RecordType
 from portico.records.types import Record
 
@@ -106,8 +108,7 @@ class Search:
     after: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(Struct, frozen=True, gc=False):
     """One found record, and the position to go on from after it.
 
     A position is made of what the record is ordered by and the source's id of it, and of nothing else: it is the same
@@ -121,8 +122,7 @@ class Hit:
     position: str
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True, gc=False):
     """Found records in order. `more` says that the source holds at least one further match."""
 
     hits: tuple[Hit, ...]

@@ -5,7 +5,7 @@ Which codes make which label stands in `sensitivity.toml`, beside this module; c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final, TypeAlias
 
 from portico.records.codesets import CodeSets
@@ -52,19 +52,13 @@ def labels_of(
     return found - _JUDGED_NORMAL if len(found) > 1 else found
 
 
-def of(
-    record: Record, inherited: frozenset[str], visits: Mapping[str, frozenset[str]], *, adolescent: bool
-) -> frozenset[str]:
-    """All labels that restrict a record: its own, its patient's and its visit's.
+def of(record: Record, inherited: frozenset[str], of_visit: frozenset[str], *, adolescent: bool) -> frozenset[str]:
+    """All labels that restrict a record: its own, those that it inherits from its patient, and those of its visit.
 
     One of a kind that carries labels, and that carries none, was never judged: it is restricted.
     """
     labels = record.labels or _UNJUDGED.get(record.type, record.labels)
-    if inherited:
-        labels |= inherited
-    visit = getattr(record, "visit", None) if visits else None
-    if visit is not None:
-        labels |= visits.get(visit, _NONE)
+    labels = labels | inherited | of_visit
     if adolescent and labels & CONSENTED_BY_MINORS:
         labels |= {MINOR_CONFIDENTIAL}
     return labels - _JUDGED_NORMAL if NORMAL in labels else labels

@@ -51,7 +51,7 @@ def run(tree: Path, *arguments: str) -> str:
 @pytest.fixture(scope="module")
 def field(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tree = tmp_path_factory.mktemp("field")
-    assert len(follow("add-a-field.md", tree)) == 4
+    assert len(follow("add-a-field.md", tree)) == 5
     return tree
 
 

@@ -105,6 +105,25 @@ def test_a_claims_labels_are_what_billing_set_and_what_its_codes_say(
     assert translated({"sens_cd": "", **changes}, "status").labels == labels
 
 
+@given(
+    sensitivities=st.lists(st.sampled_from(["P", "S", "?"]), max_size=2),
+    diagnoses=st.lists(st.sampled_from(["ABK:I10", "ABF:F11.20", "BK:042", "ZZ:local"]), max_size=3),
+    services=st.lists(st.sampled_from([("C", "99213"), ("H", "H0020"), ("Z", "local")]), max_size=3),
+    times=st.sampled_from([1, 500]),
+)
+def test_claims_that_say_the_same_are_labelled_alike_however_much_they_say(
+    sensitivities: list[str], diagnoses: list[str], services: list[tuple[str, str]], times: int
+) -> None:
+    said = ";".join(sensitivities), ";".join(diagnoses * times), orjson.dumps(services).decode()
+    row = {**ROW, **dict(zip(("sens_cd", "dx_list", "services"), said, strict=True))}
+    translation = Translation(SOURCE, MAPPING, ZoneInfo("UTC"))
+    first, second = translation.claims([row, row], frozenset(), NOW)
+    apart = [translated({"sens_cd": said[0], "dx_list": each, "services": None}, "status") for each in {"", *diagnoses}]
+    apart += [translated({"sens_cd": "", "dx_list": "", "services": said[2]}, "status")]
+    labels = frozenset().union(*(claim.labels for claim in apart))
+    assert first.labels == second.labels == (labels - {"N"} or labels)
+
+
 @pytest.mark.parametrize("attribute", sorted(EVERYTHING))
 def test_only_what_is_wanted_is_read(attribute: str) -> None:
     claim = translated(None, attribute)

@@ -13,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from connectors.fhir.shapes import SHAPES, fitted
+
 
 @dataclass(frozen=True, slots=True)
 class Received:
@@ -39,6 +41,11 @@ def searchset(*resources: object, following: str | None = None, **further: objec
 def patient(id_: str, **elements: object) -> dict[str, Any]:
     """A Patient with an id."""
     return {"resourceType": "Patient", "id": id_, **elements}
+
+
+def shaped(resource: Mapping[str, Any]) -> Any:
+    """A resource as the connector has it of an answer."""
+    return fitted(resource, SHAPES[resource["resourceType"]])
 
 
 def grant(bearer: str = "token-1", expires_in: object = 300) -> Response:

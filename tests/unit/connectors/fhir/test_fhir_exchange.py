@@ -27,6 +27,13 @@ async def _find(connector: FhirConnector, *keys: str, seconds: float = 5.0) -> S
     return await connector.find(context(seconds=seconds), RecordType.PATIENT, By.ID, keys or [SECRETIVE])
 
 
+def _odd_beside_a_match(odd: bytes) -> Response:
+    """The right answer, but for something in it that is passed over."""
+    entry = b'{"fullUrl": %b, "resource": {"resourceType": "Patient", "id": "pat-1"}}' % odd
+    body = b'{"resourceType": "Bundle", "type": "searchset", "entry": [%b]}' % entry
+    return Response(body, media_type="application/fhir+json")
+
+
 async def _refusal(expected: type[SourceError], connector: FhirConnector, seconds: float = 5.0) -> str:
     with pytest.raises(expected) as caught:
         await _find(connector, seconds=seconds)
@@ -198,6 +205,9 @@ async def test_the_deadline_holds_while_the_token_is_asked_for(ehr: ScriptedEhr,
         (Response(b'{"a": NaN}', media_type="application/fhir+json"), SourceInvalid),
         (Response(b'"\xff"', media_type="application/fhir+json"), SourceInvalid),
         (Response(b"[" * 100_000, media_type="application/fhir+json"), SourceInvalid),
+        (_odd_beside_a_match(b"[" * 100_000 + b"]" * 100_000), SourceInvalid),
+        (_odd_beside_a_match(b'"\xff"'), SourceInvalid),
+        (_odd_beside_a_match(b'"\\ud800"'), SourceInvalid),
         (Response(b"{}", headers={"Content-Encoding": "gzip"}, media_type="application/fhir+json"), SourceInvalid),
         (json([]), SourceInvalid),
         (json({"resourceType": "OperationOutcome"}), SourceInvalid),
@@ -216,6 +226,14 @@ async def test_anything_but_the_right_answer_costs_the_answer(
 ) -> None:
     ehr.answers = [answer]
     await _refusal(expected, connect())
+
+
+@pytest.mark.parametrize(
+    "passed_over", [b"null", b'"\xc3\xa9"', b"[[1.5, {}]]", b'{"a": 123456789012345678901234567890}']
+)
+async def test_what_is_passed_over_costs_nothing(ehr: ScriptedEhr, connect: Connect, passed_over: bytes) -> None:
+    ehr.answers = [_odd_beside_a_match(passed_over)]
+    assert [record.id.value for record in await _find(connect())] == ["pat-1"]
 
 
 async def test_an_outcome_beside_the_matches_is_no_match(ehr: ScriptedEhr, connect: Connect) -> None:

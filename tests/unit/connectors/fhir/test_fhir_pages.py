@@ -16,13 +16,14 @@ from connectors.fhir.hints import Hint, Hints, search_mark
 from connectors.fhir.positions import Position
 from connectors.fhir.searchsets import address
 from connectors.fhir.searchsets import searchset as read_searchset
+from connectors.fhir.shapes import Bundle, Link
 from portico.records.errors import SourceInvalid, SourceUnavailable, UnsupportedPredicate
 from portico.records.references import By, RecordType
 from portico.records.search import Condition, Op, Page, Search
 from portico.records.types import Patient
 from tests.changed import replace
 from tests.contract.questions import context, listing
-from tests.unit.connectors.fhir.scripted import ScriptedEhr, json, patient, searchset
+from tests.unit.connectors.fhir.scripted import ScriptedEhr, json, patient, searchset, shaped
 
 Connect = Callable[..., FhirConnector]
 BASE = URL("https://ehr.example:8443/tenant/r4/")
@@ -80,7 +81,7 @@ def test_a_link_to_anywhere_else_is_refused(link: str) -> None:
 
 @pytest.mark.parametrize("url", [None, 5, "", "."])
 def test_a_next_link_without_an_address_is_refused(url: object) -> None:
-    bundle = {"resourceType": "Bundle", "type": "searchset", "link": [{"relation": "next", "url": url}]}
+    bundle = Bundle[object](resource_type="Bundle", type="searchset", link=[Link(relation="next", url=url)])
     with pytest.raises(Malformed):
         read_searchset(bundle, BASE)
 
@@ -348,11 +349,12 @@ def test_a_position_that_was_never_given_is_refused(text: str) -> None:
 
 
 def test_a_position_holds_the_value_that_the_order_compares_and_the_id() -> None:
-    resource = patient("a", birthDate="1980-02", name=[{"family": "Zoë"}, {"given": ["x"]}, {"family": "M" * 300}])
+    names = [{"family": "Zoë"}, {"given": ["x"]}, {"family": "M" * 300}]
+    resource = shaped(patient("a", birthDate="1980-02", name=names))
     assert str(Position.of(resource, "id")) == "a"
     assert str(Position.of(resource, "birth_date")) == "a 1980-02"
     assert str(Position.of(resource, "family")) == f"a {'m' * 200}"
-    assert str(Position.of(patient("a"), "family")) == "a"
+    assert str(Position.of(shaped(patient("a")), "family")) == "a"
 
 
 # -- hints

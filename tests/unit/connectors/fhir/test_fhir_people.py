@@ -10,10 +10,12 @@ import pytest
 from connectors.fhir import FhirMapping
 from connectors.fhir.attributes import Reading
 from connectors.fhir.people import Relations, npi, person, sensitive_visit
+from connectors.fhir.shapes import Practitioner
 from portico.records import systems
 from portico.records.people import Person, Relation, RelationKind, SensitiveVisit
 from portico.records.references import SourceName
 from portico.records.values import Identifier
+from tests.unit.connectors.fhir.scripted import shaped
 
 READING = Reading(
     source=SourceName("ehr"),
@@ -30,7 +32,7 @@ def _concept(system: str, *codes: str) -> dict[str, Any]:
 
 
 def _known(**elements: Any) -> Person:
-    return person({"resourceType": "Patient", "id": "p-1", **elements}, READING)
+    return person(shaped({"resourceType": "Patient", "id": "p-1", **elements}), READING)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +79,7 @@ def _visit(**elements: Any) -> SensitiveVisit | None:
     number = {"identifier": [{"system": "https://ehr.example/id/visit", "value": "V-1"}]}
     subject = {"reference": "Patient/p-1"}
     resource = {"resourceType": "Encounter", "id": "e-1", "subject": subject, **number, **elements}
-    return sensitive_visit(resource, READING)
+    return sensitive_visit(shaped(resource), READING)
 
 
 def test_a_sensitive_visit_is_one_with_a_label_that_restricts() -> None:
@@ -102,7 +104,7 @@ def test_a_person_has_known_identifiers_and_a_full_birth_date_only() -> None:
         "name": [{"family": "Archer", "given": ["Ada", "Maria"]}],
         "birthDate": "1980-02",
     }
-    assert person(resource, READING) == Person(
+    assert person(shaped(resource), READING) == Person(
         source=SourceName("ehr"),
         source_id="p-1",
         identifiers=(Identifier(system=systems.MRN, value="M-1"),),
@@ -110,15 +112,16 @@ def test_a_person_has_known_identifiers_and_a_full_birth_date_only() -> None:
         given="Ada Maria",
         birth_date=None,
     )
-    assert person({**resource, "birthDate": "1980-02-29"}, READING).birth_date == "1980-02-29"
-    nameless = person({**resource, "birthDate": "1980-02-30", "name": None}, READING)
+    assert person(shaped({**resource, "birthDate": "1980-02-29"}), READING).birth_date == "1980-02-29"
+    nameless = person(shaped({**resource, "birthDate": "1980-02-30", "name": None}), READING)
     assert (nameless.family, nameless.given, nameless.birth_date) == (None, None, None)
 
 
 def test_a_practitioner_with_two_npis_has_none() -> None:
-    def identified(*values: str) -> dict[str, Any]:
+    def identified(*values: str) -> Practitioner:
         numbers = [{"system": systems.NPI, "value": value} for value in values]
-        return {"resourceType": "Practitioner", "id": "d-1", "identifier": numbers}
+        shape: Practitioner = shaped({"resourceType": "Practitioner", "id": "d-1", "identifier": numbers})
+        return shape
 
     assert npi(identified("1"), READING) == {"d-1": "1"}
     assert npi(identified("1", "2"), READING) == npi(identified(), READING) == {}
@@ -133,7 +136,7 @@ def _related(*participants: Any, status: Any = "active", **elements: Any) -> lis
         "participant": list(participants),
         **elements,
     }
-    return Relations({"d-1": "100", "d-2": "200"}, READING).of_care_team(resource)
+    return Relations({"d-1": "100", "d-2": "200"}, READING).of_care_team(shaped(resource))
 
 
 def test_a_member_vouches_for_the_time_that_they_and_the_team_have_in_common() -> None:
@@ -173,7 +176,7 @@ def test_a_patient_is_related_to_every_general_practitioner_and_the_managing_org
         ],
         "managingOrganization": {"reference": "Organization/o-1"},
     }
-    relations = Relations({"d-1": "100", "d-2": "200"}, READING).of_patient(patient)
+    relations = Relations({"d-1": "100", "d-2": "200"}, READING).of_patient(shaped(patient))
     assert [(each.kind, each.party) for each in relations] == [
         (RelationKind.CARE_TEAM, "100"),
         (RelationKind.CARE_TEAM, "200"),

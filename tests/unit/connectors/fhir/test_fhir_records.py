@@ -10,12 +10,14 @@ import pytest
 from connectors.fhir import FhirMapping
 from connectors.fhir.attributes import RESOURCES, Reading
 from connectors.fhir.datatypes import Malformed
-from connectors.fhir.resources import records
+from connectors.fhir.resources import reader
+from connectors.fhir.shapes import SHAPES, fitted
 from portico.records import systems
 from portico.records.references import By, RecordType, Reference, SourceName
 from portico.records.types import CareTeamMember, Coverage, CoverageStatus, Encounter, EncounterStatus, Patient, Record
 from portico.records.values import Coding, Identifier, Period
 from tests.contract import oracle
+from tests.unit.connectors.fhir.scripted import shaped
 from tests.unit.connectors.fhir.test_fhir_datatypes import ODDITIES
 
 READING = Reading(
@@ -30,8 +32,13 @@ PARTICIPANT = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 
 def _read(type_: RecordType, **elements: Any) -> Record:
     resource = {"resourceType": RESOURCES[type_].type, "id": "x-1", **elements}
-    (record,) = records(type_, resource, oracle.attributes_of(type_), READING)
+    (record,) = _records(type_, resource)
     return record
+
+
+def _records(type_: RecordType, resource: dict[str, Any]) -> tuple[Record, ...]:
+    shape = fitted(resource, SHAPES[RESOURCES[type_].type])
+    return reader(type_, oracle.attributes_of(type_), READING)(shape)
 
 
 def _patient(**elements: Any) -> Patient:
@@ -61,9 +68,7 @@ def _members(*participants: Any, status: Any = "active", **elements: Any) -> lis
         "participant": list(participants),
         **elements,
     }
-    type_ = RecordType.CARE_TEAM_MEMBER
-    read = records(type_, resource, oracle.attributes_of(type_), READING)
-    return [each for each in read if isinstance(each, CareTeamMember)]
+    return [each for each in _records(RecordType.CARE_TEAM_MEMBER, resource) if isinstance(each, CareTeamMember)]
 
 
 # -- what every record has
@@ -113,7 +118,7 @@ def test_whatever_an_element_holds_costs_no_more_than_its_attributes(type_: Reco
         "participant": [{"member": {"reference": "Practitioner/d-1"}, "role": oddity, "period": oddity}],
         **({served.subject: {"reference": "Patient/p-1"}} if served.subject else {}),
     }
-    (record,) = records(type_, resource, oracle.attributes_of(type_), READING)
+    (record,) = _records(type_, resource)
     assert record.id.value.startswith("x-1")
 
 
@@ -175,6 +180,23 @@ def test_an_encounters_labels_are_those_set_and_those_that_its_codes_call_for(
     elements: dict[str, Any], labels: set[str]
 ) -> None:
     assert _encounter(**elements).labels == labels
+
+
+def test_resources_of_one_answer_have_each_their_own_labels() -> None:
+    """However often a code comes again: what the source set beside it once restricts nothing else."""
+    type_ = RecordType.ENCOUNTER
+    read = reader(type_, frozenset({"visit"}), READING)
+    secret = {"security": [{"system": CONFIDENTIALITY, "code": "V"}]}
+    said = [
+        [_concept(ICD, "I10")],
+        [_concept(ICD, "F11.20"), _concept(ICD, "I10")],
+        [_concept("urn:local", "I10")],
+        "F10",
+    ]
+    about = {"resourceType": "Encounter", "id": "x-1", "subject": {"reference": "Patient/p-1"}}
+    given = [{**about, "reasonCode": codes, "meta": meta} for meta in (None, secret, None) for codes in said]
+    plain, labelled = [{"N"}, {"SUD"}, set(), {"R"}], [{"V"}, {"V", "SUD"}, {"V"}, {"V", "R"}]
+    assert [read(shaped(each))[0].labels for each in given] == [*plain, *labelled, *plain]
 
 
 def test_a_record_that_carries_no_label_of_its_own_is_not_labelled_normal() -> None:
@@ -248,6 +270,8 @@ def test_who_performed_an_encounter_comes_before_who_was_there() -> None:
         practitioner = _encounter(participant=participants).practitioner
         assert practitioner == Reference(RecordType.PRACTITIONER, By.ID, who)
     assert _encounter(participant=[relative]).practitioner is None
+    odd = {**nurse, "type": [{"coding": [{"code": ["PPRF"]}, {"code": {}}]}]}
+    assert _encounter(participant=[odd, doctor]).practitioner == Reference(RecordType.PRACTITIONER, By.ID, "d-1")
 
 
 def test_an_unknown_status_is_unknown_for_an_encounter_and_absent_for_a_coverage() -> None:

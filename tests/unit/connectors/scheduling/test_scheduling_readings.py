@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.scheduling.config import SchedulingConfig
 from connectors.scheduling.mapping import SHIPPED, SchedulingMapping
 from connectors.scheduling.readings import APPOINTMENT, SLOT, Malformed, Reader
-from connectors.scheduling.walltimes import instant
+from connectors.scheduling.vendor import Json
+from connectors.scheduling.walltimes import examined, instant
 from portico.records.errors import Fault
 from portico.records.references import By, RecordType, Reference, SourceName, Tenant
-from portico.records.types import AppointmentStatus, SlotStatus
+from portico.records.types import Appointment, AppointmentStatus, SlotStatus
 from portico.records.values import Coding
 from tests.contract import oracle
 
@@ -40,6 +42,11 @@ ITEM = {
     "site": {"code": "ALD-1"},
 }
 EVERYTHING = oracle.attributes_of(RecordType.APPOINTMENT)
+
+
+def _appointment(item: Json, attributes: Collection[str]) -> Appointment:
+    (read,) = READER.appointments([item], attributes)
+    return read
 
 
 def _coding(system: str | None, code: str | None, display: str | None) -> Coding:
@@ -97,7 +104,7 @@ def test_a_time_that_never_happened_or_may_be_two_or_none_is_absent(text: object
 
 def test_a_time_in_an_unknown_zone_is_absent() -> None:
     for zone in ("Mars/Olympus", "../../../etc/passwd", "", None, 5):
-        assert READER.appointment({**ITEM, "tz": zone}, EVERYTHING).start is None
+        assert _appointment({**ITEM, "tz": zone}, EVERYTHING).start is None
 
 
 @given(
@@ -110,11 +117,41 @@ def test_every_instant_survives_the_wall_clock(moment: datetime, zone: str) -> N
     assert instant(local.replace(tzinfo=None).isoformat(), local.fold, MAPPING.zones[zone]) == held
 
 
+CHANGES = [
+    ("America/Chicago", "2026-03-08"), ("America/Chicago", "2026-11-01"), ("America/Caracas", "2016-05-01"),
+    ("Australia/Lord_Howe", "2026-04-05"), ("Australia/Lord_Howe", "2026-10-04"), ("Pacific/Apia", "2011-12-30"),
+    ("Pacific/Kwajalein", "1993-08-21"), ("Antarctica/Troll", "2026-03-29"), ("Antarctica/Troll", "2026-10-25"),
+    ("Africa/Monrovia", "1972-01-07"), ("Africa/Freetown", "1939-09-01"), ("Africa/Freetown", "1939-09-05"),
+    ("Europe/Dublin", "1916-05-21"), ("Europe/Dublin", "1916-10-01"), ("UTC", "2026-01-01"),
+    ("America/New_York", "1900-01-01"), ("America/New_York", "2200-12-31"),
+]  # fmt: skip
+"""Days on which clocks were changed: by an hour, two, a half, seconds, a day; and the ends of what is read."""
+
+
+@st.composite
+def _walls(draw: st.DrawFn) -> tuple[ZoneInfo, datetime]:
+    """A time on the wall, most often near to a change of the clocks."""
+    zone, day = draw(st.sampled_from(CHANGES))
+    ever = st.datetimes(datetime(1890, 1, 1), datetime(2210, 1, 1))  # noqa: DTZ001 - on the wall
+    near = st.integers(-288, 288).map(lambda steps: datetime.fromisoformat(day) + timedelta(minutes=10 * steps))
+    return ZoneInfo(zone), draw(st.one_of(near, near, ever)) + draw(st.timedeltas(timedelta(), timedelta(minutes=10)))
+
+
+@given(wall=_walls(), fold=st.sampled_from([0, 1, None, 2, True, 1.0, "1"]), length=st.sampled_from([13, 16, 19, 26]))
+@settings(max_examples=1_000)
+def test_a_day_with_one_offset_is_read_as_any_day_is(
+    wall: tuple[ZoneInfo, datetime], fold: object, length: int
+) -> None:
+    zone, moment = wall
+    text = moment.isoformat()[:length]
+    assert instant(text, fold, zone) == examined(datetime.fromisoformat(text), fold, zone)
+
+
 # -- values
 
 
 def test_a_whole_appointment_is_read() -> None:
-    read = READER.appointment(ITEM, EVERYTHING)
+    read = _appointment(ITEM, EVERYTHING)
     assert (read.id.value, read.subject) == ("A-1", "CL-1")
     assert read.labels == {"PSY"}
     assert (read.status, read.reason, read.visit) == (AppointmentStatus.BOOKED, "Cough", "V-1")
@@ -129,10 +166,10 @@ def test_a_whole_appointment_is_read() -> None:
 @pytest.mark.parametrize("junk", [None, "", 7, [], {}, {"code": 7, "npi": []}, [{}], True])
 def test_a_value_that_cannot_be_read_costs_itself_alone(junk: object) -> None:
     kept = {"apptId", "clientId", "flags"}
-    spoilt = READER.appointment({**dict.fromkeys(ITEM, junk), **{name: ITEM[name] for name in kept}}, EVERYTHING)
+    spoilt = _appointment({**dict.fromkeys(ITEM, junk), **{name: ITEM[name] for name in kept}}, EVERYTHING)
     assert not oracle.unasked(spoilt, ())
     for field in ITEM.keys() - kept:
-        read = READER.appointment({**ITEM, field: junk}, EVERYTHING)
+        read = _appointment({**ITEM, field: junk}, EVERYTHING)
         touched = {name for name in EVERYTHING if field in APPOINTMENT[name].fields}
         for name in EVERYTHING - touched:
             assert getattr(read, name) is not None
@@ -152,11 +189,11 @@ def test_a_value_that_cannot_be_read_costs_itself_alone(junk: object) -> None:
 def test_a_visit_type_is_a_coding_of_the_system_that_its_prefix_names(
     kind: dict[str, str], expected: Coding | None
 ) -> None:
-    assert READER.slot({"openingId": "S-1", "visitType": kind}, ["service_type"]).service_type == expected
+    assert next(READER.slots([{"openingId": "S-1", "visitType": kind}], ["service_type"])).service_type == expected
 
 
 def test_a_flag_that_is_not_known_is_a_label_that_no_one_is_cleared_for() -> None:
-    assert READER.appointment({**ITEM, "flags": ["TEEN", "NEWF"]}, ()).labels == {
+    assert _appointment({**ITEM, "flags": ["TEEN", "NEWF"]}, ()).labels == {
         "minor-confidential",
         "scheduling|NEWF",
     }
@@ -182,14 +219,14 @@ def test_an_appointments_labels_are_its_flags_and_what_its_visit_type_says(
     flags: list[str], code: str | None, labels: set[str]
 ) -> None:
     item = {**ITEM, "flags": flags, "visitType": {"code": code, "name": "Alcohol counselling"}}
-    assert READER.appointment(item, ()).labels == labels, "the name and the note are free text"
+    assert _appointment(item, ()).labels == labels, "the name and the note are free text"
 
 
 @pytest.mark.parametrize("field", ["apptId", "clientId", "flags"])
 @pytest.mark.parametrize("junk", [None, "", 7])
 def test_an_appointment_without_a_name_a_client_or_its_flags_is_malformed(field: str, junk: object) -> None:
     with pytest.raises(Malformed) as caught:
-        READER.appointment({**ITEM, field: junk}, ())
+        _appointment({**ITEM, field: junk}, ())
     assert "CL-1" not in str(caught.value)
 
 
