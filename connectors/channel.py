@@ -41,7 +41,6 @@ from portico.records.errors import PorticoError, SourceError, SourceInvalid, Sou
 from portico.records.people import Person, Relation, SensitiveVisit
 from portico.records.references import By, RecordType, SourceName
 from portico.records.search import Page, Search
-from portico.records.timing import TimeLimit
 from portico.records.types import Record
 
 T = TypeVar("T")
@@ -338,7 +337,7 @@ class Channel:
         if seconds <= 0:
             raise SourceTimeout(self.source)
         try:
-            with TimeLimit(seconds):
+            async with asyncio.timeout(seconds):
                 return await work()
         except TimeoutError as error:
             raise SourceTimeout(self.source) from error

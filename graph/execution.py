@@ -5,6 +5,7 @@ The one place where a GraphQL document meets a caller. What comes back is bytes:
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -35,7 +36,6 @@ from portico.records.errors import AuditUnavailable, CallerError, DeadlineExceed
 from portico.records.exchange import Answer, GraphQLRequest
 from portico.records.references import RecordType, Tenant
 from portico.records.switches import NOTHING_OFF, Off
-from portico.records.timing import TimeLimit
 from resolvers.commands import Command, CommandStores
 from resolvers.ledger import LEDGER
 from resolvers.ports import Channel, Crosswalk, Switchboard
@@ -241,7 +241,7 @@ class Executor:
 async def _within(deadline: float, work: Awaitable[T], late: CallerError) -> T:
     """The work's result by the deadline; later, `late` is raised."""
     try:
-        with TimeLimit(deadline - monotonic()):
+        async with asyncio.timeout(deadline - monotonic()):
             return await work
     except TimeoutError as error:
         raise late from error

@@ -15,6 +15,7 @@ from typing import Final
 from urllib.parse import quote_plus
 
 import orjson
+import stamina
 from yarl import URL
 
 from connectors.fhir.config import FhirConfig
@@ -25,7 +26,6 @@ from connectors.fhir.shapes import NotJson, decoded
 from connectors.fhir.transport import Answer, Dropped, Transport
 from portico.records.context import CallContext
 from portico.records.errors import SourceInvalid, SourceTimeout, SourceUnavailable
-from portico.records.timing import TimeLimit
 
 Parameters = Sequence[tuple[str, str]]
 
@@ -130,19 +130,24 @@ class FhirServer:
         if left_seconds <= 0:
             raise SourceTimeout(self._source)
         try:
-            with TimeLimit(left_seconds):
+            async with asyncio.timeout(left_seconds):
                 return await self._attempts(request)
         except TimeoutError:
             raise SourceTimeout(self._source) from None
 
     async def _attempts(self, request: _Request) -> bytes:
-        for later in range(1, _ATTEMPTS + 1):
-            try:
-                return await self._once(request)
-            except _Again as again:
-                pause_seconds = again.seconds
-            if later < _ATTEMPTS:
-                await asyncio.sleep(pause_seconds)
+        try:
+            return await self._once(request)
+        except _Again as reason:
+            first = reason
+        try:
+            async for attempt in stamina.retry_context(on=_pause, attempts=_ATTEMPTS, timeout=None):
+                with attempt:
+                    if attempt.num == 1:  # which was made above, where most need no other
+                        raise first
+                    return await self._once(request)
+        except _Again:
+            pass
         raise SourceUnavailable(self._source, "The source system asks to be left alone for longer than there is time.")
 
     async def _once(self, request: _Request) -> bytes:
@@ -189,6 +194,10 @@ class FhirServer:
         if seconds > self._config.throttle_wait_limit_seconds or time.monotonic() + seconds >= deadline:
             raise SourceUnavailable(self._source, "The source system is busy for longer than there is time.")
         raise _Again(seconds)
+
+
+def _pause(error: Exception) -> float | bool:
+    return error.seconds if isinstance(error, _Again) else False
 
 
 def _quoted(text: str) -> str:

@@ -14,9 +14,7 @@ from portico.audit.entry import AuditEntry, Outcome
 from portico.audit.trail import ANY_TIME, GENESIS, AuditRow, ChainHead, ChainReport, Period
 from portico.records.errors import AuditUnavailable, StoreUnavailable
 from portico.records.references import PatientId, Tenant, is_patient_id
-from portico.records.timing import TimeLimit
-from portico.store.connections import Connection
-from portico.store.database import Database, unsafe_message
+from portico.store.database import Connection, Database, unsafe_message
 from portico.store.queries import load_queries
 
 _SQL = load_queries("portico.audit", "audit.sql")
@@ -67,7 +65,7 @@ class PostgresTrail:
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write_all())
         try:
-            with TimeLimit(self._config.commit_timeout_seconds):
+            async with asyncio.timeout(self._config.commit_timeout_seconds):
                 return await slip.number
         except TimeoutError as error:
             raise AuditUnavailable from error

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.requests import ClientDisconnect, Request
 
 from portico.records.errors import InvalidRequest, RequestTooLarge, RequestTooSlow
-from portico.records.timing import TimeLimit
 
 
 async def read(request: Request, *, limit_bytes: int, timeout_seconds: float) -> bytes:
@@ -19,7 +20,7 @@ async def read(request: Request, *, limit_bytes: int, timeout_seconds: float) ->
         raise RequestTooLarge
     body = bytearray()
     try:
-        with TimeLimit(timeout_seconds):
+        async with asyncio.timeout(timeout_seconds):
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > limit_bytes:

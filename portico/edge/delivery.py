@@ -24,49 +24,6 @@ UNSENT_LIMIT_BYTES: Final = 67108864
 """What all clients together may leave waiting in this process."""
 
 
-_INTERIM: Final = b"HTTP/1.1 100 "
-"""How a mere permission to go on sending begins; an answer is still to come."""
-
-
-class Outlet(asyncio.Transport):
-    """Where answers are written: an answer's head waits for what comes next of it, so that both leave in one write."""
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        super().__init__()
-        self._transport = transport
-        self._head: bytes | None = None
-        self._begun = False
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Write a part of an answer, the first one once there is another."""
-        if self._begun:
-            self._flush(bytes(data))
-        elif data[: len(_INTERIM)] == _INTERIM:
-            self._transport.write(data)
-        else:
-            self._head, self._begun = bytes(data), True
-
-    def complete(self) -> None:
-        """The answer is complete."""
-        self._flush()
-        self._begun = False
-
-    def is_closing(self) -> bool:
-        """Whether the connection ends."""
-        return self._transport.is_closing()
-
-    def close(self) -> None:
-        """End the connection once all is taken."""
-        self._flush()
-        self._transport.close()
-
-    def _flush(self, more: bytes = b"") -> None:
-        parts = [part for part in (self._head, more) if part]
-        self._head = None
-        if parts:
-            self._transport.writelines(parts)
-
-
 class BoundedDelivery(HttpToolsProtocol):
     """One connection's way out. Each bound is a class attribute, so that a test can narrow it in a subclass."""
 
@@ -79,13 +36,11 @@ class BoundedDelivery(HttpToolsProtocol):
     """Since when an answer waits for its client, in the loop's time; for ever in the future while none does."""
     _unsent_bytes = 0
     """How much of it there was when the client's progress was last looked at."""
-    _outlet: Outlet
     _progress_timer: TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
         """Begin a connection."""
         super().connection_made(transport)
-        self._outlet = Outlet(transport)
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.socket_buffer_bytes)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -93,15 +48,8 @@ class BoundedDelivery(HttpToolsProtocol):
         self._settle()
         super().connection_lost(exc)
 
-    def on_headers_complete(self) -> None:
-        """A request begins; its answer goes through the outlet."""
-        super().on_headers_complete()
-        if self.cycle is not None:
-            self.cycle.transport = self._outlet
-
     def on_response_complete(self) -> None:
         """The answer is written. Until its client has taken it, nothing further is read or done for them."""
-        self._outlet.complete()
         stalls = self.flow.write_paused
         if stalls and self.pipeline:
             self.transport.close()  # after this answer; requests that came in its wake are never begun

@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final, Self, TypeVar
+from typing import Final, Self, TypeAlias, TypeVar
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 from portico.records.errors import StoreUnavailable
-from portico.records.timing import TimeLimit
-from portico.store.connections import Connection, Connections
 
 T = TypeVar("T")
+Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 
 _CONNECTION_GONE = (
     OSError,
@@ -27,13 +27,6 @@ _CONNECTION_GONE = (
 )
 # Every query is a look-up. A plan that was made while its tables were small must not go on reading them whole.
 _SETTINGS: Final = {"application_name": "portico", "timezone": "UTC", "enable_seqscan": "off"}
-_IN_VAIN = (
-    TimeoutError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InvalidCatalogNameError,
-    *_CONNECTION_GONE,
-    asyncpg.InterfaceError,
-)
 _OWN_DOING = (TimeoutError, asyncpg.QueryCanceledError)
 _FIRST_PAUSE_SECONDS: Final = 0.01
 _LONGEST_PAUSE_SECONDS: Final = 0.2
@@ -67,7 +60,7 @@ class Database:
 
     def __init__(self, config: DatabaseConfig, pool: asyncpg.Pool[asyncpg.Record]) -> None:
         self._config = config
-        self._connections = Connections(pool, config.pool_size)
+        self._pool = pool
 
     @classmethod
     async def open(cls, config: DatabaseConfig) -> Self:
@@ -89,21 +82,12 @@ class Database:
 
         Tried again when the connection is lost, even if it was lost while committing: it must bear repetition.
         """
-        try:
-            with TimeLimit(seconds or self._config.query_timeout_seconds):
-                return await _persist(lambda: self._fetch(query, arguments))
-        except _IN_VAIN as error:
-            raise StoreUnavailable from error
+        async with _in_time(seconds or self._config.query_timeout_seconds):
+            return await _persist(lambda: self._fetch(query, arguments))
 
     async def _fetch(self, query: str, arguments: tuple[object, ...]) -> list[asyncpg.Record]:
-        connection = await self._connections.take()
-        sound = False
-        try:
-            rows = await connection.fetch(query, *arguments)
-            sound = True
-        finally:
-            await self._connections.give_back(connection, sound=sound)
-        return rows
+        async with self._pool.acquire() as connection:
+            return await connection.fetch(query, *arguments)
 
     @asynccontextmanager
     async def transaction(self, *, seconds: float, snapshot: bool = False) -> AsyncIterator[Connection]:
@@ -116,8 +100,7 @@ class Database:
 
     async def _begin(self, stack: AsyncExitStack, *, snapshot: bool) -> Connection:
         async with AsyncExitStack() as trial:
-            connection = await self._connections.take()
-            trial.push_async_callback(self._connections.give_back, connection, sound=False)
+            connection = await trial.enter_async_context(self._pool.acquire())
             begun = connection.transaction(
                 isolation="repeatable_read" if snapshot else "read_committed", readonly=snapshot
             )
@@ -129,13 +112,13 @@ class Database:
         """Close every connection; one that is stuck is cut. May be called more than once."""
         try:
             async with asyncio.timeout(self._config.connect_timeout_seconds):
-                await self._connections.aclose()
+                await self._pool.close()
         except TimeoutError:
-            self._connections.terminate()
+            self._pool.terminate()
 
 
 async def _persist(attempt: Callable[[], Awaitable[T]]) -> T:
-    """Try until it succeeds, fails for good, or is cancelled."""
+    """Try until it succeeds, fails for good, or is cancelled. (stamina would log what the errors say.)"""
     pause_seconds = _FIRST_PAUSE_SECONDS
     while True:
         try:
@@ -152,7 +135,9 @@ async def _in_time(seconds: float) -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(seconds):
             yield
-    except _IN_VAIN as error:
+    except (TimeoutError, asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
+        raise StoreUnavailable from error
+    except (*_CONNECTION_GONE, asyncpg.InterfaceError) as error:
         raise StoreUnavailable from error
 
 

@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable, Mapping
 from portico.records.consent import Consent
 from portico.records.people import Relation, SensitiveVisit
 from portico.records.references import PatientId, SourceName, Tenant
-from portico.store.connections import Connection
 from portico.store.consents import encoded, enforceable
 from portico.store.crosswalk import RELATIONSHIPS, LinkPlan, PersonFacts
+from portico.store.database import Connection
 from portico.store.queries import columns, load_queries
 
 _SQL = load_queries("portico.store", "crosswalk.sql")

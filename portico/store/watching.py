@@ -15,8 +15,7 @@ import asyncpg
 
 from portico.records.references import PatientId, Tenant
 from portico.store.alerts import AlertId
-from portico.store.connections import Connection
-from portico.store.database import Database
+from portico.store.database import Connection, Database
 from portico.store.queries import load_queries
 
 ROWS_LIMIT: Final = 1_000
