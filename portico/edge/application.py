@@ -48,9 +48,7 @@ def application(
     flights = Flights(executor, limit=limits.in_flight_limit, metrics=metrics)
     methods = ("GET", "POST") if get_queries else ("POST",)
     endpoint = Endpoint(flights=flights, verifier=verifier, limits=limits, methods=methods)
-    graphql = Route(
-        "/graphql", endpoint
-    )  # methods are the endpoint's business, which tells nobody unknown what it takes
+    graphql = Route("/graphql", endpoint)  # whose methods are its own business: it tells nobody unknown what it takes
     server = Starlette(
         routes=[graphql, *health_routes(readiness)],
         middleware=[Middleware(Envelope, metrics=metrics), *_cors(origins, methods)],
