@@ -358,16 +358,17 @@ class Session:
 
     def _keep(self, cases: Sequence[Case], released: Sequence[Released | None]) -> None:
         """Remember and note what is released. Two paths may have come here at once; the first release stands."""
-        ledger = self.ledger
+        ledger, known, noted = self.ledger, self._released, self._cases
         for case, one in zip(cases, released, strict=True):
-            kept = self._released.setdefault(case.record.id, None if _orphaned(case) else one)
+            patient = case.patient
+            kept = known.setdefault(case.record.id, None if patient is None and _orphaned(case) else one)
             if kept is None or kept is not one:
                 continue
-            self._cases[kept] = case
+            noted[kept] = case
             if kept.notices:
                 ledger.notices.update(kept.notices)
-            if case.patient is not None:
-                ledger.patients.add(case.patient)
+            if patient is not None:
+                ledger.patients.add(patient)
                 if case.facts.labels:
                     ledger.labels |= case.facts.labels
 

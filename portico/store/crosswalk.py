@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
 from typing import Final, Never, Protocol
+
+from msgspec import Struct
 
 from portico.access.decisions import Facts
 from portico.access.principal import Principal
@@ -108,8 +110,7 @@ class PersonFacts:
     """The source's own id of the record into which this one was merged."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """How a principal stands to one patient, what is known that decides, and by which ids the sources know them.
 
     `facts.relationships` are the words of the policies: self, guardian, care_team, scheduled, same_organization,
@@ -122,7 +123,7 @@ class Standing:
     sources: Mapping[SourceName, tuple[str, ...]]
     adolescent: bool = False
     """Of the age at which minors consent to some care by themselves."""
-    visits: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    visits: Mapping[str, frozenset[str]] = {}
     """The labels of the patient's labelled visits, by visit number."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 import asyncpg
@@ -46,6 +47,7 @@ _BY_SOURCE_IDS, _BY_PATIENTS, _BY_RELATIONSHIPS = (
     for reached in ("reached_by_source_ids", "reached_by_patients", "reached_by_relationships")
 )
 _WHOLE_PERSON: Final = ""
+_NONE: Final = frozenset[str]()
 """The visit under which the labels of a person as a whole are kept."""
 
 
@@ -150,18 +152,22 @@ class PostgresCrosswalk(PostgresConsents, PostgresGrants):
 
 
 def _standing(row: asyncpg.Record) -> Standing:
-    sources: dict[SourceName, tuple[str, ...]] = {}
-    for source, id_ in zip(row["sources"], row["source_ids"], strict=True):
-        sources[source] = (*sources.get(source, ()), id_)
+    names, ids = row["sources"], row["source_ids"]
+    sources: dict[SourceName, tuple[str, ...]] = dict(zip(names, zip(ids, strict=True), strict=True))
+    if len(sources) < len(ids):
+        sources = {name: tuple(id_ for of, id_ in zip(names, ids, strict=True) if of == name) for name in sources}
     labels: dict[str, frozenset[str]] = {}
     for visit, label in zip(row["visits"] or (), row["labels"] or (), strict=True):
-        labels[visit] = labels.get(visit, frozenset()) | {label}
-    facts = Facts(
-        frozenset(row["relationships"]),
-        labels.pop(_WHOLE_PERSON, frozenset()),
-        frozenset(map(decoded, row["provisions"])),
-    )
-    return Standing(PatientId(row["patient"]), facts, sources, row["adolescent"] is not False, labels)
+        labels[visit] = labels.get(visit, _NONE) | {label}
+    own = labels.pop(_WHOLE_PERSON, _NONE) if labels else _NONE
+    facts = _facts(tuple(row["relationships"]), own, tuple(row["provisions"]))
+    return Standing(row["patient"], facts, sources, row["adolescent"] is not False, labels)
+
+
+@lru_cache(maxsize=10_000)
+def _facts(relationships: tuple[str, ...], labels: frozenset[str], provisions: tuple[str, ...]) -> Facts:
+    """What is known of a patient. Of many it is the same: then it is one object, and compared at once."""
+    return Facts(frozenset(relationships), labels, frozenset(map(decoded, provisions)))
 
 
 def _link(row: asyncpg.Record) -> Link:
