@@ -207,7 +207,7 @@ def _arguments(step: Step, variables: VariableValues) -> Arguments:
     try:
         return list_arguments(values)
     except BadArgument as error:
-        return error
+        return BadArgument(error.message)  # without its frames, which know this request: a plan may keep it
 
 
 def _selected(plan: Plan, judged: _Judged) -> Selection:
