@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 
 from msgspec import Struct
 
@@ -166,11 +167,12 @@ async def _leads(session: Session, edge: Edge, parents: Sequence[Released]) -> l
             found.update(((by, key), records) for key, records in (await session.find(edge.target, by, wanted)).items())
     except SourceError as error:
         return [error if of_parent else [] for of_parent in keys]
-    records = {record.id: record for records in found.values() for record in records}
-    cases = dict(zip(records, await session.cases(list(records.values())), strict=True))
-    admitted = await session.admitted(list(cases.values()))
-    hidden = {*map(id, cases.values())}.difference(map(id, admitted)) if len(admitted) < len(cases) else ()
-    reached = [[cases[record.id] for key in of_parent for record in found.get(key, ())] for of_parent in keys]
+    cases = await session.cases([record for records in found.values() for record in records])
+    admitted = await session.admitted(cases)
+    hidden = {*map(id, cases)}.difference(map(id, admitted)) if len(admitted) < len(cases) else ()
+    remaining = iter(cases)
+    under = {key: list(islice(remaining, len(records))) for key, records in found.items()}
+    reached = [[case for key in of_parent for case in under.get(key, ())] for of_parent in keys]
     strays = [_strays(parent, of_parent) for parent, of_parent in zip(parents, reached, strict=True)]
     noticeable = await _noticeable(session, parents, strays)
     leads: list[list[Case] | SourceError] = []

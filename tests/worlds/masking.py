@@ -140,7 +140,9 @@ class Masking:
                     if getattr(one, "at", None) == datetime.fromisoformat(ref)
                 )
             case RecordType.CARE_TEAM_MEMBER:
-                return next(one for id_, one in self.sight.records.items() if id_[::2] == (type_, ref["sourceId"]))
+                return next(
+                    one for id_, one in self.sight.records.items() if (id_.type, id_.value) == (type_, ref["sourceId"])
+                )
         parts = self.seal.open(("id", self.sight.who.tenant), ref)
         assert parts is not None
         if type_ is RecordType.PATIENT:
