@@ -72,6 +72,10 @@ class Context:
     _under_way: Counter[RecordType] = field(default_factory=Counter)
     _arrivals: dict[RecordType, asyncio.Event] = field(default_factory=dict)
 
+    def forget(self) -> None:
+        """Let go of the batches, which refer back to here: what was found for the request goes with it, at once."""
+        self._loaders.clear()
+
     def withhold(self, path: Place, marker: Withheld) -> None:
         """Note a value that is not released."""
         self.session.ledger.withheld.add(marker.coordinate)

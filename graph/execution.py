@@ -96,7 +96,10 @@ class Executor:
                 else Selector(self._schema, document.node, variables).walk(document)
             )
             context = self._context(await self._session(selection, caller), document)
-            return await self._executed(context, document, request, bound)
+            try:
+                return await self._executed(context, document, request, bound)
+            finally:
+                context.forget()
         except DocumentRefused as refused:
             return Answer(orjson.dumps({"errors": refused.errors}), executed=False)
         except (MethodRefused, SlowDown):
