@@ -17,8 +17,10 @@ import orjson
 from yarl import URL
 
 from connectors.fhir.config import FhirConfig
-from connectors.fhir.transport import Answer, Transport
+from connectors.transport import Answer, Transport
 from portico.records.errors import SourceInvalid, SourceTimeout, SourceUnavailable
+
+FORM: Final = "application/x-www-form-urlencoded"
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9\-._~+/]{1,8192}=*")
 _ANSWER_LIMIT_BYTES: Final = 65_536
@@ -81,7 +83,12 @@ class Credentials:
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 answer = await self._transport.send(
-                    "POST", URL(self._config.token_url), headers, form, body_limit_bytes=_ANSWER_LIMIT_BYTES
+                    "POST",
+                    URL(self._config.token_url),
+                    form,
+                    media_type=FORM,
+                    body_limit_bytes=_ANSWER_LIMIT_BYTES,
+                    headers=headers,
                 )
         except TimeoutError:
             raise SourceTimeout(source, "The source system's token endpoint did not answer in time.") from None

@@ -19,11 +19,11 @@ import stamina
 from yarl import URL
 
 from connectors.fhir.config import FhirConfig
-from connectors.fhir.credentials import Credentials
+from connectors.fhir.credentials import FORM, Credentials
 from connectors.fhir.datatypes import Malformed, element
 from connectors.fhir.searchsets import Searchset, address, searchset
 from connectors.fhir.shapes import NotJson, decoded
-from connectors.fhir.transport import Answer, Dropped, Transport
+from connectors.transport import Answer, Dropped, Transport
 from portico.records.context import CallContext
 from portico.records.errors import SourceInvalid, SourceTimeout, SourceUnavailable
 
@@ -155,10 +155,14 @@ class FhirServer:
         headers = {"Accept": "application/fhir+json", "Authorization": f"Bearer {token}"}
         if _TRACE.fullmatch(request.trace_id):
             headers["X-Request-Id"] = request.trace_id
-        limit = self._config.body_limit_bytes
         try:
             answer = await self._transport.send(
-                request.method, request.url, headers, request.form, body_limit_bytes=limit
+                request.method,
+                request.url,
+                request.form,
+                media_type=FORM,
+                body_limit_bytes=self._config.body_limit_bytes,
+                headers=headers,
             )
         except Dropped:
             if request.resent:

@@ -1,4 +1,4 @@
-"""HTTP to one FHIR server: one pooled session, no redirects, no cookies, no proxy, a cap on every body.
+"""HTTP to one source system: one pooled session, no redirects, no cookies, no proxy, a cap on every body.
 
 Here aiohttp's errors become Portico's. Nothing of a request or an answer gets into a message, and no foreign error is
 chained: it would carry URLs.
@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import aiohttp
 from yarl import URL
 
 from portico.records.errors import SourceError, SourceInvalid, SourceUnavailable
 from portico.records.references import SourceName
+
+_NONE: Final[Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,27 +34,36 @@ class Dropped(SourceUnavailable):
 
 
 class Transport:
-    """Sends one request at a time per call, many calls at once. The session opens with the first request."""
+    """Sends one request at a time per call, many calls at once. The session opens with the first request.
 
-    def __init__(self, source: SourceName, *, connection_limit: int) -> None:
+    `headers` go with each request.
+    """
+
+    def __init__(self, source: SourceName, *, connection_limit: int, headers: Mapping[str, str] = _NONE) -> None:
         self._source = source
         self._connection_limit = connection_limit
+        self._headers = {"Accept-Encoding": "identity", **headers}
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
     async def send(
-        self, method: str, url: URL, headers: Mapping[str, str], form: bytes | None, *, body_limit_bytes: int
+        self,
+        method: str,
+        url: URL,
+        body: bytes | None,
+        *,
+        media_type: str,
+        body_limit_bytes: int,
+        headers: Mapping[str, str] = _NONE,
     ) -> Answer:
-        """The answer to one request; `form` is a URL-encoded body.
+        """The answer to one request; a `body` is of the media type.
 
         Raises `SourceUnavailable`, `Dropped` or `SourceInvalid`. The caller keeps the time.
         """
-        identity = {"Accept-Encoding": "identity", **headers}
-        if form is not None:
-            identity["Content-Type"] = "application/x-www-form-urlencoded"
+        sent = headers if body is None else {**headers, "Content-Type": media_type}
         session = self._opened()
         try:
-            async with session.request(method, url, headers=identity, data=form, allow_redirects=False) as response:
+            async with session.request(method, url, headers=sent, data=body, allow_redirects=False) as response:
                 if response.headers.get("Content-Encoding", "identity") != "identity":
                     raise SourceInvalid(self._source, "The source system answered in an encoding not asked for.")
                 return Answer(
@@ -85,6 +97,7 @@ class Transport:
                 connector=aiohttp.TCPConnector(limit=self._connection_limit),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None),
+                headers=self._headers,
                 auto_decompress=False,
                 trust_env=False,
             )
