@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
 from itertools import zip_longest
-from typing import Any, Final
+from typing import Any, Final, cast
 from zoneinfo import ZoneInfo
 
 import orjson
 
 from connectors.billing.database import Row
 from connectors.billing.mapping import BillingMapping
+from connectors.making import Make, Origin, maker
 from portico.records import sensitivity
 from portico.records.people import Person
-from portico.records.references import By, RecordId, RecordType, Reference, SourceName
-from portico.records.types import Claim
-from portico.records.values import ClaimLine, Coding, Identifier, Money, Period, Provenance
+from portico.records.references import By, RecordType, Reference, SourceName
+from portico.records.types import Claim, Record
+from portico.records.values import ClaimLine, Coding, Identifier, Money, Period
 
 _DAY_ENDS: Final = time(23, 59, 59)
 _CENT: Final = Decimal("0.01")
@@ -57,39 +58,14 @@ class Translation:
 
     def claims(self, rows: Sequence[Row], attributes: frozenset[str], retrieved_at: datetime) -> list[Claim]:
         """The claims of some rows, each with these attributes filled."""
-        return list(self._claims(rows, attributes, retrieved_at))
+        reads = {name: read for name, read in self._attributes.items() if name in attributes}
+        origin = Origin(source=self._source, retrieved_at=retrieved_at, mapping_version=self._mapping.version)
+        make = maker(RecordType.CLAIM, reads, origin)
+        return [cast("Claim", self._claim(row, make)) for row in rows]
 
-    def _claims(self, rows: Sequence[Row], attributes: frozenset[str], retrieved_at: datetime) -> Iterator[Claim]:
-        (
-            status, claim_type, created, service_period, diagnoses, lines,
-            billed, allowed, paid, patient_responsibility, visit, provider, coverage,
-        ) = [read if name in attributes else None for name, read in self._attributes.items()]  # fmt: skip
-        for row in rows:
-            number = _present(row["clm_no"])
-            yield Claim(
-                id=RecordId(RecordType.CLAIM, self._source, number),
-                provenance=Provenance(
-                    source=self._source,
-                    source_id=number,
-                    retrieved_at=retrieved_at,
-                    mapping_version=self._mapping.version,
-                ),
-                subject=_present(row["sbscr_no"]),
-                labels=self._labels(row),
-                status=status and status(row),
-                claim_type=claim_type and claim_type(row),
-                created=created and created(row),
-                service_period=service_period and service_period(row),
-                diagnoses=diagnoses and diagnoses(row),
-                lines=lines and lines(row),
-                billed=billed and billed(row),
-                allowed=allowed and allowed(row),
-                paid=paid and paid(row),
-                patient_responsibility=patient_responsibility and patient_responsibility(row),
-                visit=visit and visit(row),
-                provider=provider and provider(row),
-                coverage=coverage and coverage(row),
-            )
+    def _claim(self, row: Row, make: Make) -> Record:
+        number = _present(row["clm_no"])
+        return make(row, number, number, _present(row["sbscr_no"]), self._labels(row))
 
     def person(self, row: Row) -> Person:
         """A subscriber, for linking."""

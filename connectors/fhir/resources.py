@@ -7,7 +7,7 @@ whom it is and how sensitive, is `Malformed`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from msgspec import UNSET, structs
@@ -17,10 +17,10 @@ from connectors.fhir.attributes import RESOURCES, Read, Reading
 from connectors.fhir.datatypes import FHIR_ID, Malformed, text
 from connectors.fhir.mapping import FhirMapping
 from connectors.fhir.shapes import many, member, one
+from connectors.making import Make, Origin, maker
 from portico.records import sensitivity
-from portico.records.references import RecordId, RecordType
-from portico.records.types import RECORD_CLASSES, Record
-from portico.records.values import Provenance
+from portico.records.references import RecordType
+from portico.records.types import Record
 
 _NONE: Final = frozenset[str]()
 _NORMAL: Final = frozenset({sensitivity.NORMAL})
@@ -58,39 +58,20 @@ def reader(type_: RecordType, attributes: frozenset[str], reading: Reading) -> C
     return read_members if type_ is RecordType.CARE_TEAM_MEMBER else read
 
 
-def _maker(type_: RecordType, attributes: frozenset[str], reading: Reading) -> Callable[..., Record]:
-    """Makes a record of what its attributes are read from and of what every record has."""
+def _maker(type_: RecordType, attributes: frozenset[str], reading: Reading) -> Make:
+    """Makes records of what their attributes are read from; one that can't be read costs no other."""
     served = RESOURCES[type_].attributes
     reads = {name: each.reader(reading) for name, each in served.items() if name in attributes}
-    source, retrieved_at, version = reading.source, reading.retrieved_at, reading.mapping.version
-    record_of = _constructor(type_, tuple(reads))(*reads.values())
+    origin = Origin(source=reading.source, retrieved_at=reading.retrieved_at, mapping_version=reading.mapping.version)
+    make = maker(type_, reads, origin)
 
-    def make(resource: Any, id_: str, source_id: str, subject: str | None, labels: frozenset[str]) -> Record:
-        key = RecordId(type_, source, id_)
-        provenance = Provenance(source=source, source_id=source_id, retrieved_at=retrieved_at, mapping_version=version)
+    def make_anyway(*given: Any) -> Record:
         try:
-            return record_of(resource, key, provenance, subject, labels)
+            return make(*given)
         except Malformed:
-            values = {name: _spared(read, resource) for name, read in reads.items()}
-            return RECORD_CLASSES[type_](id=key, provenance=provenance, subject=subject, labels=labels, **values)
+            return maker(type_, {name: partial(_spared, read) for name, read in reads.items()}, origin)(*given)
 
-    return make
-
-
-@lru_cache(maxsize=1_024)
-def _constructor(type_: RecordType, names: tuple[str, ...]) -> Callable[..., Callable[..., Record]]:
-    """Python that makes records with these attributes, given what reads each: as fast as if it were written out."""
-    reads = ", ".join(f"read_{name}" for name in names)
-    values = "".join(f", {name}=read_{name}(resource)" for name in names)
-    text = (
-        f"def constructor({reads}):\n"
-        f"    return lambda resource, id, provenance, subject, labels: "
-        f"record(id=id, provenance=provenance, subject=subject, labels=labels{values})\n"
-    )
-    made: dict[str, Any] = {"record": RECORD_CLASSES[type_]}
-    exec(compile(text, "<records>", "exec"), made)  # noqa: S102  made of the names that stand in RESOURCES
-    constructor: Callable[..., Callable[..., Record]] = made["constructor"]
-    return constructor
+    return make_anyway
 
 
 def identifier(type_: RecordType, reading: Reading) -> Callable[[Any], tuple[str, str | None]]:

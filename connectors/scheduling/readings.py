@@ -12,14 +12,15 @@ from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any, Final, TypeAlias
 
+from connectors.making import Make, Origin, maker
 from connectors.scheduling.mapping import SchedulingMapping
 from connectors.scheduling.vendor import Json
 from connectors.scheduling.walltimes import instant
 from portico.records import sensitivity, systems
 from portico.records.people import Person, Relation, RelationKind
-from portico.records.references import By, RecordId, RecordType, Reference, SourceName
-from portico.records.types import Appointment, Slot
-from portico.records.values import Coding, Identifier, Provenance
+from portico.records.references import By, RecordType, Reference, SourceName
+from portico.records.types import Record
+from portico.records.values import Coding, Identifier
 
 _UNFLAGGED: Final = frozenset[str]()
 
@@ -28,35 +29,53 @@ class Malformed(Exception):
     """What is wrong with an item, in words without its values."""
 
 
-Reading: TypeAlias = Callable[[Json, SchedulingMapping], Any]
-"""How a value is read; None for one that can't be."""
+Read: TypeAlias = Callable[[Json], Any]
+"""Reads a value off an item; None for one that can't be."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """The vendor's fields behind an attribute, and how they are read."""
+    """The vendor's fields behind an attribute, and what makes the reader of them."""
 
     fields: tuple[str, ...]
-    read: Reading
+    reader: Callable[[SchedulingMapping], Read]
 
 
 def _time(name: str) -> Attribute:
     fold = f"{name}Fold"
 
-    def read(item: Json, mapping: SchedulingMapping) -> datetime | None:
-        zone = item.get("tz")
-        return instant(item.get(name), item.get(fold), mapping.zones.get(zone) if isinstance(zone, str) else None)
+    def reader(mapping: SchedulingMapping) -> Read:
+        zones = mapping.zones
 
-    return Attribute((name, fold, "tz"), read)
+        def read(item: Json) -> datetime | None:
+            zone = item.get("tz")
+            return instant(item.get(name), item.get(fold), zones.get(zone) if isinstance(zone, str) else None)
+
+        return read
+
+    return Attribute((name, fold, "tz"), reader)
 
 
-def _service(item: Json, mapping: SchedulingMapping) -> Coding | None:
-    kind = item.get("visitType")
-    written, display = _text(_member(kind, "code")), _text(_member(kind, "name"))
-    if written is None:
-        return Coding(display=display) if display else None
-    system, code = _coded(written, mapping)
-    return Coding(system=system, code=code, display=display)
+def _state(words: Callable[[SchedulingMapping], Mapping[str, Any]]) -> Attribute:
+    """The state that an item is in, as the mapping translates it."""
+
+    def reader(mapping: SchedulingMapping) -> Read:
+        known = words(mapping)
+        return lambda item: known.get(str(item.get("state")))
+
+    return Attribute(("state",), reader)
+
+
+def _service(mapping: SchedulingMapping) -> Read:
+    def read(item: Json) -> Coding | None:
+        kind = item.get("visitType")
+        written, display = _text(_member(kind, "code")), _text(_member(kind, "name"))
+        if written is None:
+            return Coding(display=display) if display else None
+        system, code = _coded(written, mapping)
+        return Coding(system=system, code=code, display=display)
+
+    return read
 
 
 def _coded(written: str, mapping: SchedulingMapping) -> sensitivity.Code:
@@ -65,35 +84,35 @@ def _coded(written: str, mapping: SchedulingMapping) -> sensitivity.Code:
     return mapping.services.get(prefix), rest or written
 
 
-def _practitioner(item: Json, _: SchedulingMapping) -> Reference | None:
+def _practitioner(item: Json) -> Reference | None:
     npi = _text(_member(item.get("provider"), "npi"))
     return Reference(RecordType.PRACTITIONER, By.NPI, npi) if npi else None
 
 
-def _location(item: Json, _: SchedulingMapping) -> Reference | None:
+def _location(item: Json) -> Reference | None:
     code = _text(_member(item.get("site"), "code"))
     return Reference(RecordType.LOCATION, By.SITE, code) if code else None
 
 
 _START, _END = _time("starts"), _time("ends")
 _SERVICE = Attribute(("visitType",), _service)
-_PRACTITIONER = Attribute(("provider",), _practitioner)
-_LOCATION = Attribute(("site",), _location)
+_PRACTITIONER = Attribute(("provider",), lambda _: _practitioner)
+_LOCATION = Attribute(("site",), lambda _: _location)
 
 APPOINTMENT: Final[Mapping[str, Attribute]] = {
     "start": _START,
     "end": _END,
-    "status": Attribute(("state",), lambda item, mapping: mapping.appointment_states.get(str(item.get("state")))),
+    "status": _state(lambda mapping: mapping.appointment_states),
     "service_type": _SERVICE,
-    "reason": Attribute(("note",), lambda item, _: _text(item.get("note"))),
-    "visit": Attribute(("visitNo",), lambda item, _: _text(item.get("visitNo"))),
+    "reason": Attribute(("note",), lambda _: lambda item: _text(item.get("note"))),
+    "visit": Attribute(("visitNo",), lambda _: lambda item: _text(item.get("visitNo"))),
     "practitioner": _PRACTITIONER,
     "location": _LOCATION,
 }
 SLOT: Final[Mapping[str, Attribute]] = {
     "start": _START,
     "end": _END,
-    "status": Attribute(("state",), lambda item, mapping: mapping.opening_states.get(str(item.get("state")))),
+    "status": _state(lambda mapping: mapping.opening_states),
     "service_type": _SERVICE,
     "practitioner": _PRACTITIONER,
     "location": _LOCATION,
@@ -113,44 +132,21 @@ class Reader:
     mapping: SchedulingMapping
     retrieved_at: datetime
 
-    def appointments(self, items: Iterable[Json], attributes: Collection[str]) -> Iterator[Appointment]:
+    def appointments(self, items: Iterable[Json], attributes: Collection[str]) -> Iterator[Record]:
         """Appointments with these attributes, in the order of their items."""
-        mapping, readings = self.mapping, _readings(APPOINTMENT, attributes)
+        make = self._maker(RecordType.APPOINTMENT, APPOINTMENT, attributes)
         labels_of = cache(self._labels_of)  # an answer's visit types are few
-        start, end, status, service_type, reason, visit, practitioner, location = readings
         for item in items:
-            number = _named(item, "apptId")
-            yield Appointment(
-                id=RecordId(RecordType.APPOINTMENT, self.source, number),
-                provenance=self._provenance(number),
-                subject=_named(item, "clientId"),
-                labels=labels_of(_text(_member(item.get("visitType"), "code")), self._flagged(item.get("flags"))),
-                start=start and start(item, mapping),
-                end=end and end(item, mapping),
-                status=status and status(item, mapping),
-                service_type=service_type and service_type(item, mapping),
-                reason=reason and reason(item, mapping),
-                visit=visit and visit(item, mapping),
-                practitioner=practitioner and practitioner(item, mapping),
-                location=location and location(item, mapping),
-            )
+            name, subject = _named(item, "apptId"), _named(item, "clientId")
+            labels = labels_of(_text(_member(item.get("visitType"), "code")), self._flagged(item.get("flags")))
+            yield make(item, name, name, subject, labels)
 
-    def slots(self, items: Iterable[Json], attributes: Collection[str]) -> Iterator[Slot]:
+    def slots(self, items: Iterable[Json], attributes: Collection[str]) -> Iterator[Record]:
         """Slots with these attributes, in the order of their items."""
-        mapping, readings = self.mapping, _readings(SLOT, attributes)
-        start, end, status, service_type, practitioner, location = readings
+        make = self._maker(RecordType.SLOT, SLOT, attributes)
         for item in items:
-            number = _named(item, "openingId")
-            yield Slot(
-                id=RecordId(RecordType.SLOT, self.source, number),
-                provenance=self._provenance(number),
-                start=start and start(item, mapping),
-                end=end and end(item, mapping),
-                status=status and status(item, mapping),
-                service_type=service_type and service_type(item, mapping),
-                practitioner=practitioner and practitioner(item, mapping),
-                location=location and location(item, mapping),
-            )
+            name = _named(item, "openingId")
+            yield make(item, name, name, None, _UNFLAGGED)
 
     def person(self, item: Json) -> Person:
         """A client, with the chart number as the medical record number that it is."""
@@ -167,7 +163,7 @@ class Reader:
     def relation(self, item: Json) -> Relation | None:
         """Whom an appointment makes `scheduled`, and how long; None where it vouches for nothing."""
         npi = _text(_member(item.get("provider"), "npi"))
-        start, end = _START.read(item, self.mapping), _END.read(item, self.mapping)
+        start, end = (each.reader(self.mapping)(item) for each in (_START, _END))
         if item.get("state") not in self.mapping.scheduled_states or npi is None:
             return None
         if not isinstance(start, datetime) or not isinstance(end, datetime):
@@ -193,23 +189,15 @@ class Reader:
             raise Malformed("an appointment's privacy flags can't be read")
         return frozenset(self.mapping.flags.get(flag, f"scheduling|{flag}") for flag in flags)
 
-    def _provenance(self, name: str) -> Provenance:
-        return Provenance(
-            source=self.source,
-            source_id=name,
-            retrieved_at=self.retrieved_at,
-            mapping_version=self.mapping.version,
-        )
+    def _maker(self, type_: RecordType, table: Mapping[str, Attribute], attributes: Collection[str]) -> Make:
+        reads = {name: each.reader(self.mapping) for name, each in table.items() if name in attributes}
+        origin = Origin(source=self.source, retrieved_at=self.retrieved_at, mapping_version=self.mapping.version)
+        return maker(type_, reads, origin)
 
 
 def reader(source: SourceName, mapping: SchedulingMapping) -> Reader:
     """A reader of what arrives now."""
     return Reader(source, mapping, datetime.now(UTC))
-
-
-def _readings(table: Mapping[str, Attribute], attributes: Collection[str]) -> list[Reading | None]:
-    """How each attribute of a table is read; None for one that is not wanted."""
-    return [attribute.read if name in attributes else None for name, attribute in table.items()]
 
 
 def _named(item: Json, field: str) -> str:
