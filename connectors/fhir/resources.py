@@ -114,26 +114,15 @@ def labeller(type_: RecordType, mapping: FhirMapping) -> Callable[[Any], frozens
     if type_ not in sensitivity.LABELLED:
         return lambda resource: _security(resource.meta, mapping) - _NORMAL
     judged = [member(name) for name in RESOURCES[type_].judged]
-    known: dict[sensitivity.Code, frozenset[str]] = {}
 
     def label(resource: Any) -> frozenset[str]:
         set_by_source = _security(resource.meta, mapping)
-        found = set_by_source
         try:
-            for concepts_of in judged:
-                concepts = concepts_of(resource)
-                if concepts is None:
-                    continue
-                for coding in datatypes.codings(concepts):
-                    code = text(coding.system), text(coding.code)
-                    said = known.get(code)
-                    if said is None:
-                        said = known[code] = sensitivity.labels_of([code])
-                    if said is not found:
-                        found = found | said if found else said
+            said = [coding for concepts in judged for coding in datatypes.codings(concepts(resource))]
         except Malformed:
-            found = set_by_source | {sensitivity.RESTRICTED}
-        return sensitivity.labels_of((), set_by_source=found) if len(found) > 1 else found
+            said, set_by_source = [], set_by_source | {sensitivity.RESTRICTED}
+        codes = [(text(coding.system), text(coding.code)) for coding in said]
+        return sensitivity.labels_of(codes, set_by_source=set_by_source)
 
     return label
 
