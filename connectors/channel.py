@@ -18,13 +18,14 @@ from collections.abc import (
     Callable,
     Coroutine,
     Hashable,
+    Iterator,
     Mapping,
     Sequence,
 )
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from connectors.base import Connector
 from connectors.breaker import Breaker, BreakerState
@@ -107,14 +108,7 @@ class _Operation:
     call: CallContext
     deadline: float
     began: float
-    on_end: Callable[[_Operation, BaseException | None], None]
     calls: int = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
-        self.on_end(self, error)
 
     def asking_for(self, attributes: frozenset[str]) -> CallContext:
         """The call as the connector is to see it."""
@@ -349,19 +343,22 @@ class Channel:
     def _left_alone(self) -> SourceUnavailable:
         return SourceUnavailable(self.source, "The source system has failed repeatedly and is left alone for a while.")
 
-    def _operation(self, call: CallContext, deadline: float) -> _Operation:
-        """Count and report one operation, which begins now."""
+    @contextmanager
+    def _operation(self, call: CallContext, deadline: float) -> Iterator[_Operation]:
+        """Count and report one operation."""
+        operation = _Operation(call, deadline, self._clock())
         self._under_way += 1
-        return _Operation(call, deadline, self._clock(), self._ended)
-
-    def _ended(self, operation: _Operation, error: BaseException | None) -> None:
-        self._under_way -= 1
-        self._calls += operation.calls
-        if isinstance(error, SourceError):
+        try:
+            yield operation
+        except SourceError as error:
             self._failures += 1
             self._report(operation, _status_of(error))
-        elif error is None:
+            raise
+        else:
             self._report(operation, CallStatus.OK)
+        finally:
+            self._under_way -= 1
+            self._calls += operation.calls
 
     def _report(self, operation: _Operation, status: CallStatus) -> None:
         if self._on_call is None:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 from portico.access.decisions import NOBODY, Ceiling, DecisionClass, Decisions, Facts, Scope, Tally
 from portico.access.guard import Case, Guard, Released
@@ -24,16 +24,13 @@ from portico.records.references import PORTICO, By, PatientId, RecordId, RecordT
 from portico.records.search import Page, Search
 from portico.records.types import Record
 from resolvers.edges import ABOUT_PATIENTS, UNIQUE_KEYS
+from resolvers.kinds import Kinds
 from resolvers.ledger import Ledger
 from resolvers.payloads import told_by_keys, told_by_search
 from resolvers.ports import Channel, Crosswalk, Standing
 from resolvers.seal import Seal
 
 T = TypeVar("T")
-
-_Kind: TypeAlias = tuple[RecordType, frozenset[str], Facts, frozenset[str] | None, bool]
-"""What records have in common that are alike to decisions: type, labels, what is known of the patient, the labels of
-their visit, and whether the patient is an adolescent."""
 
 _INHERITED_BY = dict.fromkeys(sensitivity.LABELLED, ("visit",))
 """The attributes through which a record inherits labels: they are fetched whatever is selected."""
@@ -89,8 +86,7 @@ class Session:
     """Records that came and that nobody has asked for by name yet."""
     _by_patient: dict[PatientId, Standing] = field(default_factory=dict)
     _by_subject: dict[SourceName, dict[str, Standing | None]] = field(default_factory=dict)
-    _kinds: dict[_Kind, tuple[Facts, DecisionClass]] = field(default_factory=dict)
-    """What decides about records that are alike."""
+    _kinds: Kinds = field(default_factory=Kinds)
     _foreseen: set[Facts] = field(default_factory=set)
     _foresight: asyncio.Lock = field(default_factory=asyncio.Lock)
     _released: dict[RecordId, Released | None] = field(default_factory=dict)
@@ -301,7 +297,8 @@ class Session:
         for source in sorted({record.id.source for record in records}):
             subjects = {record.subject or "" for record in records if record.id.source == source} - {""}
             await self._meet(source, subjects - self._of_source(source).keys())
-        cases = [self._case(record) for record in records]
+        standings = self._by_subject
+        cases = [self._kinds.case(record, standings[record.id.source].get(record.subject or "")) for record in records]
         await self.foresee({case.facts for case in cases if case.facts.labels})
         return cases
 
@@ -317,21 +314,6 @@ class Session:
             for id_ in unknown:
                 self._of_source(source).setdefault(id_, None)
             await self.foresee(standing.facts for standing in answer.values())
-
-    def _case(self, record: Record) -> Case:
-        standing = self._by_subject[record.id.source].get(record.subject or "")
-        patient, facts, adolescent, visit = None, NOBODY, False, None
-        if standing is not None:
-            patient, facts, adolescent = standing.patient, standing.facts, standing.adolescent
-            if standing.visits:
-                visit = standing.visits.get(getattr(record, "visit", None) or "")
-        alike = (record.type, record.labels, facts, visit, adolescent)
-        kind = self._kinds.get(alike)
-        if kind is None:
-            labels = sensitivity.of(record, facts.labels, visit or frozenset(), adolescent=adolescent)
-            labelled = facts.labelled(labels)
-            kind = self._kinds[alike] = (labelled, labelled.about(record.type))
-        return Case(record, patient, kind[0], kind[1])
 
     async def _ask_crosswalk(self, question: Awaitable[T]) -> T:
         try:

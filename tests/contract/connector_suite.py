@@ -87,16 +87,8 @@ class ConnectorContract:
         return small_population()
 
     @pytest.fixture
-    def truth(self, population: Population) -> Truth:
-        raise NotImplementedError
-
-    @pytest.fixture
     def control(self) -> Control | None:
         return None
-
-    @pytest.fixture
-    def connector(self) -> Connector:
-        raise NotImplementedError
 
     # -- what it says of itself
 

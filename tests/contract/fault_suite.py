@@ -43,22 +43,6 @@ class FaultContract:
     def population(self) -> Population:
         return small_population()
 
-    @pytest.fixture
-    def truth(self, population: Population) -> Truth:
-        raise NotImplementedError
-
-    @pytest.fixture
-    def control(self) -> Control:
-        raise NotImplementedError
-
-    @pytest.fixture
-    def connector(self) -> Connector:
-        raise NotImplementedError
-
-    @pytest.fixture
-    def unreachable(self) -> Connector:
-        raise NotImplementedError
-
     async def test_a_source_that_is_down_is_unavailable(self, unreachable: Connector, truth: Truth) -> None:
         for ask in _asks(unreachable, truth):
             await _assert_raises(SourceUnavailable, unreachable, truth, ask)
