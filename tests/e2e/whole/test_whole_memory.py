@@ -6,7 +6,7 @@ import itertools
 import resource
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
@@ -19,11 +19,12 @@ from tests.oracles.closed import openings
 from tests.oracles.reply import Reply
 from tests.oracles.wellformed import complaints
 
-READERS = 12
-SQUEEZES_MIB = (8, 2, 0)
-"""How much more than it has a server may take, less and less."""
-LARGE = """{ patients(first: 25) { edges { node { birthDate mrn phone address { line city }
+SQUEEZES = ((4, 8), (16, 2), (32, 0), (64, 0))
+"""So many more readers come, each with more to ask, and so many MiB more than it has may their server take."""
+LARGE = """($n: Int!) { patients(first: $n) { edges { node { birthDate mrn phone address { line city }
   claims(first: 10) { edges { node { billed { amount } diagnoses { code } } } } } } } }"""
+FEWEST = 10
+"""Patients that the first reader asks for. The next asks for one more, so that nothing is done for two at once."""
 
 
 @dataclass
@@ -34,13 +35,14 @@ class Readers:
     told: list[str] = field(default_factory=list)
     refused: list[Reply] = field(default_factory=list)
     cut: int = 0
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @contextmanager
-    def reading(self) -> Iterator[None]:
-        """While this lasts, everybody reads."""
+    def reading(self, number: int) -> Iterator[None]:
+        """While this lasts, so many read."""
         over = threading.Event()
         token = self.lone.demo.token("biller")
-        threads = [threading.Thread(target=self._read, args=(one, token, over)) for one in range(READERS)]
+        threads = [threading.Thread(target=self._read, args=(one, token, over)) for one in range(number)]
         for thread in threads:
             thread.start()
         try:
@@ -61,12 +63,10 @@ class Readers:
         return len(self.refused) + self.cut
 
     def _read(self, reader: int, token: str, over: threading.Event) -> None:
-        for count in itertools.count():
-            if over.is_set():
-                return
-            name = f"Squeezed{reader}x{count}"
+        while not over.is_set():
+            name = f"Squeezed{next(self._numbers)}"
             try:
-                reply = self.lone.reply(token, f"query {name} {LARGE}")
+                reply = self.lone.reply(token, f"query {name}{LARGE}", {"n": FEWEST + reader})
             except (OSError, HTTPException):
                 self.cut += 1
                 over.wait(0.05)
@@ -100,19 +100,23 @@ async def test_a_server_without_memory_gives_up_and_tells_nothing_that_it_has_no
     assert lone.server is not None
     server, readers = lone.server, Readers(lone)
     _, most = resource.prlimit(server.pid, resource.RLIMIT_AS)
-    with readers.reading():
-        until("answers come in", lambda: len(readers.told) > READERS, seconds=30)
-        for mebibytes in SQUEEZES_MIB:
-            count = readers.ended
+    with ExitStack() as crowd:
+        for number, mebibytes in SQUEEZES:
+            crowd.enter_context(readers.reading(number))
+            until("answers come in", lambda: len(readers.told) > 0, seconds=30)
             limit = _size_bytes(server.pid) + mebibytes * 2**20
             resource.prlimit(server.pid, resource.RLIMIT_AS, (limit, most))
-            if not _goes_on(lone, readers, count + 5 * READERS):
+            if not _goes_on(lone, readers, readers.ended + 5 * number):
                 break
     if server.poll() is None:
         resource.prlimit(server.pid, resource.RLIMIT_AS, (most, most))
     else:
         lone.start_server()
-    until("answers come again", lambda: lone.health() == 200 and bool(lone.ask("biller", LARGE)["data"]), seconds=20)
+    until(
+        "answers come again",
+        lambda: lone.health() == 200 and bool(lone.ask("biller", f"query Again{LARGE}", n=FEWEST)["data"]),
+        seconds=20,
+    )
     assert readers.failed > 0, "it was squeezed hard enough"
     for reply in readers.refused:
         assert [one for one in complaints(reply) if one != f"status {reply.status}"] == []
