@@ -22,7 +22,7 @@ import aiohttp
 import orjson
 import uvloop
 
-from benchmarks.peers.servers import FOLDER, PEERS, configuration, peer, versions
+from benchmarks.peers.servers import BY_HAND, FOLDER, PEERS, configuration, peer, versions
 from benchmarks.plain import plain
 from benchmarks.rounds import Spread, install, machine, node
 from benchmarks.stage import staged
@@ -85,7 +85,7 @@ async def servers(around: Surroundings, executable: str) -> AsyncIterator[Mappin
     async with AsyncExitStack() as stack:
         (worker,) = await stack.enter_async_context(workers(around))
         urls = {PORTICO: (worker.url, worker.pid)}
-        for name in PEERS:
+        for name in (*PEERS, BY_HAND):
             process = await stack.enter_async_context(peer(name, executable, configured))
             urls[name] = (process.url, process.pid)
         yield urls
@@ -138,8 +138,8 @@ def _table(measured: Mapping[str, list[tuple[Load, Load]]]) -> str:
 def _verdict(measured: Mapping[str, list[tuple[Load, Load]]]) -> str:
     """Where Portico stands, by what a second of the server's processor answers."""
     cpu = {name: Spread([several.cpu for _, several in loads]).median for name, loads in measured.items()}
-    behind = [name for name in cpu if cpu[name] > cpu[PORTICO]]
-    return f"\nBy CPU, Portico is ahead of {', '.join(behind) or 'none'} of the {len(PEERS)}."
+    behind = [name for name in PEERS if cpu[name] > cpu[PORTICO]]
+    return f"\nBy CPU, Portico is ahead of {', '.join(behind) or 'none'} of the {len(PEERS)} under Node.js."
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import tomllib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -12,16 +13,18 @@ from typing import Any, Final
 
 import orjson
 
+from benchmarks.stage import ROOT
 from benchmarks.workers import Surroundings, Worker
 from sandbox.population import storage
 
 FOLDER: Final = Path(__file__).resolve().parent
-PEERS: Final[Mapping[str, tuple[str, str]]] = {
-    "Mercurius with JIT": ("mercurius.mjs", "mercurius"),
-    "graphql-yoga": ("yoga.mjs", "graphql-yoga"),
-    "Apollo Server": ("apollo.mjs", "@apollo/server"),
+PEERS: Final[Mapping[str, str]] = {
+    "Mercurius with JIT": "mercurius.mjs",
+    "graphql-yoga": "yoga.mjs",
+    "Apollo Server": "apollo.mjs",
 }
-"""By name: the script and the package."""
+"""The scripts that Node.js runs, by name."""
+BY_HAND: Final = "Python by hand, no GraphQL"
 TENANT: Final = "riverbend"
 ORGANIZATION: Final = "org-1"
 
@@ -55,10 +58,12 @@ def configuration(around: Surroundings) -> bytes:
 
 @asynccontextmanager
 async def peer(name: str, executable: str, configured: Path) -> AsyncIterator[Worker]:
-    """A peer's process, ready."""
-    script, _ = PEERS[name]
+    """A peer's process, ready; Node.js is the `executable`."""
+    command, folder = [executable, PEERS.get(name, "")], FOLDER
+    if name == BY_HAND:
+        command, folder = [sys.executable, "-m", "benchmarks.peers.by_hand"], ROOT
     process = await asyncio.create_subprocess_exec(
-        executable, script, str(configured), cwd=FOLDER, stdout=asyncio.subprocess.PIPE,
+        *command, str(configured), cwd=folder, stdout=asyncio.subprocess.PIPE,
         env={**os.environ, "NODE_ENV": "production"},
     )  # fmt: skip
     try:

@@ -108,10 +108,9 @@ export async function encounters(keys) {
 const vendor = client(config.scheduling.url);
 const VENDOR_HEADERS = { "content-type": "application/json", "x-api-key": config.scheduling.api_key };
 const LOOKUP_LIMIT = 50;
-const STATES = {
-  HOLD: "PROPOSED", SCHD: "PENDING", CONF: "BOOKED", ARRV: "ARRIVED", CKIN: "CHECKED_IN", SEEN: "FULFILLED",
-  CXLP: "CANCELLED", CXLC: "CANCELLED", NOSH: "NOSHOW", WAIT: "WAITLIST", VOID: "ENTERED_IN_ERROR",
-}; // prettier-ignore
+const { states: STATES, statuses: STATUSES, types: TYPES } = JSON.parse(
+  readFileSync(new URL("vocabulary.json", import.meta.url), "utf8"),
+);
 
 const formats = new Map();
 const HOUR = 3_600_000;
@@ -169,21 +168,7 @@ export async function appointments(keys) {
 // -- the billing database -------------------------------------------------------------------------------------------
 
 const billing = new pg.Pool({ ...config.billing, max: 10 });
-const STATUSES = {
-  NW: "DRAFT", SB: "SUBMITTED", AC: "ACCEPTED", PE: "PENDED", PD: "PAID", PP: "PAID", DN: "DENIED", VD: "CANCELLED",
-}; // prettier-ignore
-const TYPES = { P: "PROFESSIONAL", I: "INSTITUTIONAL", R: "PHARMACY", D: "ORAL", V: "VISION" };
-const CLAIMS = `
-select h.clm_no, h.sbscr_no, h.stat_cd, h.clm_typ, to_char(h.ent_dt, 'YYYY-MM-DD') as ent_dt,
-  charges.billed, remittances.paid
-from clm_hdr h
-left join lateral (
-  select sum(chg_amt)::text as billed from clm_ln where clm_no = h.clm_no and del_flg = 'N'
-) charges on true
-left join lateral (
-  select (sum(paid_cts) / 100.0)::numeric(12, 2)::text as paid from remit where clm_no = h.clm_no and void_flg = 'N'
-) remittances on true
-where h.del_flg = 'N' and h.sbscr_no = any($1::text[])`;
+const CLAIMS = readFileSync(new URL("claims.sql", import.meta.url), "utf8");
 const money = (amount) => (amount == null ? null : { amount, currency: "USD" });
 
 export async function claims(keys) {

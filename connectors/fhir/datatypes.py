@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 FHIR_ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _DATE: Final = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
-_INSTANT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})")
+_INSTANT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T(?!24)\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})")
 _REFERENCE: Final = re.compile(r"([A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
 _IDENTIFIER_TYPE: Final = "http://terminology.hl7.org/CodeSystem/v2-0203"
 _FULL_DATE: Final = len("YYYY-MM-DD")
@@ -209,7 +209,7 @@ def _instant(value: Any, *, at_end: bool) -> datetime | None:
         return None
     try:
         if value.__class__ is str:
-            if len(value) == _USUAL_INSTANT and value[4::3] == "--T::Z":
+            if len(value) == _USUAL_INSTANT and value[4::3] == "--T::Z" and value[11:13] != "24":
                 return datetime.fromisoformat(value)  # of all that looks so, it takes nothing but a second in UTC
             if _INSTANT.fullmatch(value):
                 return datetime.fromisoformat(value).astimezone(UTC)

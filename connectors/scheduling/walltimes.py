@@ -22,8 +22,8 @@ _DAYS_REMEMBERED: Final = 16_384
 
 def instant(text: object, fold: object, zone: ZoneInfo | None) -> datetime | None:
     """The instant, in UTC; None for what can't be read, never happened, or may mean two instants."""
-    if not isinstance(text, str) or "T" not in text or zone is None:
-        return None
+    if not isinstance(text, str) or "T" not in text or "T24" in text or zone is None:
+        return None  # an hour 24 is none, whether or not this version of Python reads it as the next day's first
     try:
         wall = datetime.fromisoformat(text)
     except ValueError:

@@ -12,20 +12,19 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.worlds import leaks
 from tests.worlds.bindings import Pools, Values
 from tests.worlds.differences import Differences
-from tests.worlds.documents import SHRINKS, Draw, operations, page_through
+from tests.worlds.documents import PAGED, SHRINKS, Draw, operations, page_through
 from tests.worlds.reference import Overreach, Reference
+from tests.worlds.searching import search
 from tests.worlds.sight import Sight, Who
 from tests.worlds.stage import Leak, Stage, staged
 
 REFERENCES: Final = int(os.environ.get("WORLDS_REFERENCES", "2000"))
-EXAMPLES, DOCUMENTS, BINDINGS = 10, 5, 4
-PAGED: Final = ("patients", "appointments", "claims", "slots", "practitioners", "emergencyAccesses")
+DOCUMENTS, BINDINGS = 5, 4
 
 SHARES: Final = {
     ("physician", "ETREAT"): 250,
@@ -49,7 +48,7 @@ class Check:
 
     def __init__(self, stage: Stage, who: Who, *, shrink: bool = SHRINKS) -> None:
         self.asked = self.executed = 0
-        self._phases = (Phase.generate, Phase.shrink) if shrink else (Phase.generate,)
+        self._shrink = shrink
         self._reference = Reference(stage)
         self._stage = stage
         self._who = who
@@ -58,27 +57,8 @@ class Check:
 
     def ask(self, questions: int) -> None:
         """Ask at least so many. Raises `Overreach`."""
-        number = 0
-        while self.asked < questions:
-            self._search(number)
-            number += 1
-
-    def _search(self, number: int) -> None:
-        @seed(f"reference {self._who.persona.name} {self._who.purpose} {number}")
-        @settings(
-            max_examples=EXAMPLES,
-            database=None,
-            deadline=None,
-            phases=self._phases,
-            suppress_health_check=list(HealthCheck),
-            report_multiple_bugs=False,
-            print_blob=False,
-        )
-        @given(st.data())
-        def search(data: st.DataObject) -> None:
-            self._check(data.draw)
-
-        search()
+        name = f"reference {self._who.persona.name} {self._who.purpose}"
+        search(name, self._check, enough=lambda: self.asked >= questions, shrink=self._shrink)
 
     def _check(self, draw: Draw) -> None:
         """One world, and some questions. In the reference everything shows, so no two records may answer to one key."""

@@ -12,7 +12,6 @@ from random import Random
 from typing import Any, Final
 
 import orjson
-from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from graph.execution import Executor, Parts
@@ -23,22 +22,21 @@ from tests.spec.served_world import SchemaText, schema_text
 from tests.worlds import troubles
 from tests.worlds.bindings import Pools, Values
 from tests.worlds.clinic import World
-from tests.worlds.documents import SHRINKS, Draw, Operation, operations, page_through
+from tests.worlds.documents import PAGED, SHRINKS, Draw, Operation, operations, page_through
 from tests.worlds.elaboration import elaborated
 from tests.worlds.features import features
 from tests.worlds.scenery import BASE_SIZE, scenery
+from tests.worlds.searching import search
 from tests.worlds.stage import quiet
 from tests.worlds.troubles import FAILURES, NONE, Trouble, broken_values
 from tests.worlds.twins import PATIENCE_SECONDS, Executing, Heard, Sayings, Twin, twin
 
-EXAMPLES: Final = 10
 DOCUMENTS: Final = 4
 BINDINGS: Final = 8
 """Questions that one document asks."""
 PAGES: Final = 3
 LOOKED_AT: Final = 0.25
 """The share of documents that are searched for their features."""
-PAGED: Final = ("patients", "appointments", "claims", "slots", "practitioners", "emergencyAccesses")
 
 
 class Disagreement(AssertionError):
@@ -166,27 +164,8 @@ class Agreement:
 
     def ask(self, operations_: int) -> None:
         """Ask at least so many questions. Raises `Disagreement`."""
-        number = 0
-        while self.asked < operations_:
-            self._search(number)
-            number += 1
-
-    def _search(self, number: int) -> None:
-        @seed(f"{self.persona} {self.purpose} {number}")
-        @settings(
-            max_examples=EXAMPLES,
-            database=None,
-            deadline=None,
-            phases=(Phase.generate, Phase.shrink) if self.shrink else (Phase.generate,),
-            suppress_health_check=list(HealthCheck),
-            report_multiple_bugs=False,
-            print_blob=False,
-        )
-        @given(st.data())
-        def search(data: st.DataObject) -> None:
-            self._round(data.draw)
-
-        search()
+        name = f"{self.persona} {self.purpose}"
+        search(name, self._round, enough=lambda: self.asked >= operations_, shrink=self.shrink)
 
     def _round(self, draw: Draw) -> None:
         """Some documents, with one trouble or none."""

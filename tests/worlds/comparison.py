@@ -7,24 +7,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.oracles.reply import Reply
 from tests.worlds.bindings import Pools, Values
 from tests.worlds.differences import Differences
-from tests.worlds.documents import SHRINKS, Draw, operations, page_through
+from tests.worlds.documents import PAGED, SHRINKS, Draw, operations, page_through
+from tests.worlds.searching import search
 from tests.worlds.sight import Who
 from tests.worlds.stage import Stage, alike
 from tests.worlds.variations import Difference
 
-EXAMPLES: Final = 10
-"""Of one search. After so many Hypothesis begins to repeat parts of what it tried, so the next is another search."""
 DOCUMENTS: Final = 4
 BINDINGS: Final = 5
 """Questions that one document asks."""
 PAGES_LIMIT: Final = 60
-PAGED: Final = ("patients", "appointments", "claims", "slots", "practitioners", "emergencyAccesses")
 
 
 class Interference(AssertionError):
@@ -67,27 +64,8 @@ class Comparison:
 
     def ask(self, operations_: int) -> None:
         """Ask at least so many questions. Raises `Interference`."""
-        number = 0
-        while self.asked < operations_:
-            self._search(number)
-            number += 1
-
-    def _search(self, number: int) -> None:
-        @seed(f"{self.salt} {self.who.persona.name} {self.who.purpose} {number}")
-        @settings(
-            max_examples=EXAMPLES,
-            database=None,
-            deadline=None,
-            phases=(Phase.generate, Phase.shrink) if self.shrink else (Phase.generate,),
-            suppress_health_check=list(HealthCheck),
-            report_multiple_bugs=False,
-            print_blob=False,
-        )
-        @given(st.data())
-        def search(data: st.DataObject) -> None:
-            self._compare(data.draw)
-
-        search()
+        name = f"{self.salt} {self.who.persona.name} {self.who.purpose}"
+        search(name, self._compare, enough=lambda: self.asked >= operations_, shrink=self.shrink)
 
     def _compare(self, draw: Draw) -> None:
         """One pair of worlds, and some questions."""

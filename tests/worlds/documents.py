@@ -45,6 +45,9 @@ MEASURED: Final = "latencyMilliseconds"
 WEIGHTS: Final = {"patients": 6, "patient": 5, "appointments": 3, "claims": 3, "node": 3, "nodes": 3, "accesses": 2}
 """How often a root is asked for; those that aren't named here, once."""
 
+PAGED: Final = ("patients", "appointments", "claims", "slots", "practitioners", "emergencyAccesses")
+"""Roots whose lists are gone through page by page."""
+
 _ALIASES_LIMIT: Final = 12
 _BITS: Final = 2**12 - 1
 _TEXT_NAMES: Final = frozenset({"Organization", "Location", "Source"})

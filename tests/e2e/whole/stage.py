@@ -7,8 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -38,6 +39,21 @@ def until(what: str, fact: Callable[[], bool], *, seconds: float) -> None:
         if time.monotonic() >= deadline:
             pytest.fail(f"not within {seconds:.0f} seconds: {what}")
         time.sleep(POLL_SECONDS)
+
+
+@contextmanager
+def meanwhile(works: Iterable[Callable[[threading.Event], None]]) -> Iterator[None]:
+    """While this lasts, each of these is at work in a thread of its own; the event tells that it is over."""
+    over = threading.Event()
+    threads = [threading.Thread(target=work, args=(over,)) for work in works]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
 
 
 def is_alive(pid: int) -> bool:

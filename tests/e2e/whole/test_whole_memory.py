@@ -6,15 +6,16 @@ import itertools
 import resource
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.whole.lone import LoneServer
-from tests.e2e.whole.stage import ANSWER_SECONDS, until
+from tests.e2e.whole.stage import ANSWER_SECONDS, meanwhile, until
 from tests.oracles.closed import openings
 from tests.oracles.reply import Reply
 from tests.oracles.wellformed import complaints
@@ -37,20 +38,10 @@ class Readers:
     cut: int = 0
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
-    @contextmanager
-    def reading(self, number: int) -> Iterator[None]:
+    def reading(self, number: int) -> AbstractContextManager[None]:
         """While this lasts, so many read."""
-        over = threading.Event()
         token = self.lone.demo.token("biller")
-        threads = [threading.Thread(target=self._read, args=(one, token, over)) for one in range(number)]
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            for thread in threads:
-                thread.join()
+        return meanwhile(partial(self._read, FEWEST + reader, token) for reader in range(number))
 
     @property
     def ended(self) -> int:
@@ -62,11 +53,11 @@ class Readers:
         """How many of them without what they asked for."""
         return len(self.refused) + self.cut
 
-    def _read(self, reader: int, token: str, over: threading.Event) -> None:
+    def _read(self, patients: int, token: str, over: threading.Event) -> None:
         while not over.is_set():
             name = f"Squeezed{next(self._numbers)}"
             try:
-                reply = self.lone.reply(token, f"query {name}{LARGE}", {"n": FEWEST + reader})
+                reply = self.lone.reply(token, f"query {name}{LARGE}", {"n": patients})
             except (OSError, HTTPException):
                 self.cut += 1
                 over.wait(0.05)

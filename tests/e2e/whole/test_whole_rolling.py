@@ -10,9 +10,10 @@ import shutil
 import socket
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Self
@@ -24,7 +25,7 @@ from portico.demo.stage import free_port
 from portico.store.migration import MIGRATIONS
 from sandbox.population.model import Population
 from tests.e2e.whole.lone import LoneServer
-from tests.e2e.whole.stage import POLL_SECONDS, ROOT, Demo, Server, until
+from tests.e2e.whole.stage import POLL_SECONDS, ROOT, Demo, Server, meanwhile, until
 
 READERS = 4
 WRITES = 40
@@ -95,20 +96,9 @@ class Traffic:
     """Whose connection was closed before it answered anything."""
     wrong: list[str] = field(default_factory=list)
 
-    @contextmanager
-    def flowing(self) -> Iterator[None]:
+    def flowing(self) -> AbstractContextManager[None]:
         """While this lasts, they read and write."""
-        over = threading.Event()
-        threads = [threading.Thread(target=self._reader, args=(number, over)) for number in range(READERS)]
-        threads.append(threading.Thread(target=self._writer, args=(over,)))
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            for thread in threads:
-                thread.join()
+        return meanwhile([*(partial(self._reader, number) for number in range(READERS)), self._writer])
 
     def more(self, what: str) -> None:
         """Wait until some more requests were answered."""
