@@ -15,6 +15,7 @@ from graph.context import Context
 from graph.examination import Key, examine
 from graph.plan import Id, Objects, Value
 from graph.projection import RowProjection
+from graph.rows import Row, below, put
 from portico.access.guard import Masked, Released, Withheld
 
 _MISSING: Final = object()
@@ -45,7 +46,7 @@ class Batch:
     """The response keys from the object above to the row, or to the object itself where there are no rows."""
     tail: tuple[Key, ...]
     records: list[Released] = field(default_factory=list)
-    written: list[dict[str, Any]] = field(default_factory=list)
+    written: list[Row] = field(default_factory=list)
     _starts: list[int] = field(default_factory=list)
     """The number of each run's first record."""
     _runs: list[tuple[int, int | None]] = field(default_factory=list)
@@ -54,7 +55,7 @@ class Batch:
     _odd: list[int] = field(default_factory=list)
     """Records with a value that is not of its type."""
 
-    def put(self, runs: Iterable[tuple[int, int | None, Sequence[Released]]]) -> list[dict[str, Any]]:
+    def put(self, runs: Iterable[tuple[int, int | None, Sequence[Released]]]) -> list[Row]:
         """The objects of records that follow each other in runs: each below one object, from one row on.
 
         A run is the number of the object above it, its first row or none, and its records.
@@ -68,9 +69,9 @@ class Batch:
         self.written += written
         return written
 
-    def _rows(self, records: Sequence[Released], first: int) -> list[dict[str, Any]]:
+    def _rows(self, records: Sequence[Released], first: int) -> list[Row]:
         """Records' objects; `first` is the number of the first."""
-        written: list[dict[str, Any]] = []
+        written: list[Row] = []
         partly, write = None, None
         for record in records:
             if write is None or record.partly is not partly:
@@ -87,7 +88,7 @@ class Batch:
         write = self._writers[partly] = self.objects.columns.writer(partly)
         return write
 
-    def _blank(self) -> dict[str, Any]:
+    def _blank(self) -> Row:
         """An object of which no value is written yet."""
         attributes = frozenset(one.attribute for one in self.objects.fields if isinstance(one, Value))
         return self.objects.columns.writer(attributes)({})
@@ -139,7 +140,7 @@ class Batch:
                 value = value.value
             else:
                 context.released.add(one.coordinate)
-            self.written[number][one.key] = self._value(one, value, number, context)
+            put(self.written[number], one.key, self._value(one, value, number, context))
         if self._is_plain(attribute, odd):
             context.released.add(one.coordinate)
 
@@ -163,7 +164,7 @@ class Batch:
         global_id = context.session.global_id
         for number, (record, written) in enumerate(zip(self.records, self.written, strict=True)):
             try:
-                written[one.key] = global_id(record)
+                put(written, one.key, global_id(record))
             except Exception as error:  # noqa: BLE001  a release that the session didn't make has no id, and is none
                 context.faults.append((self.place(number, one.key).as_list(), error))
                 self._annul(number, data)
@@ -176,6 +177,6 @@ class Batch:
             path.pop()
         container: Any = data
         for key in path[:-1]:
-            container = None if container is None else container[key]
+            container = None if container is None else below(container, key)
         if container is not None:
-            container[path[-1]] = None
+            put(container, path[-1], None)

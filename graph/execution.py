@@ -14,8 +14,8 @@ from time import monotonic
 from types import CoroutineType
 from typing import Any, TypeGuard, TypeVar
 
-import orjson
 from graphql import ExecutionResult, execute
+from graphql.execution import Executor as CoreExecutor
 
 from graph.context import Context
 from graph.cost import Budgets
@@ -24,7 +24,9 @@ from graph.errors import INTERNAL, DocumentRefused, Rendered, failed, render
 from graph.levels import Levels
 from graph.plan import Way
 from graph.plans import Bound, Plans
+from graph.projection import complete
 from graph.reading import bind
+from graph.rows import encode
 from graph.schema import GraphSchema
 from graph.selection import Selection, Selector
 from portico.access.decisions import Ceiling, Decisions, Tally
@@ -101,14 +103,14 @@ class Executor:
             finally:
                 context.forget()
         except DocumentRefused as refused:
-            return Answer(orjson.dumps({"errors": refused.errors}), executed=False)
+            return Answer(encode({"errors": refused.errors}), executed=False)
         except (MethodRefused, SlowDown):
             raise
         except CallerError as error:
             return self._refused(error, caller)
         except Exception as error:  # noqa: BLE001  a bug costs its own request, and releases nothing
             self._parts.on_fault(error, caller.request_id)
-            return Answer(orjson.dumps({"data": None, "errors": [_internal(caller.request_id)]}), executed=True)
+            return Answer(encode({"data": None, "errors": [_internal(caller.request_id)]}), executed=True)
 
     def _context(self, session: Session, document: Document) -> Context:
         def command(name: str) -> Command:
@@ -184,7 +186,7 @@ class Executor:
         extensions = self._extensions(context)
         if extensions:
             body["extensions"] = {"portico": extensions}
-        return Answer(orjson.dumps(body), executed=True)
+        return Answer(encode(body), executed=True)
 
     def _levels(self, context: Context, bound: Bound) -> Levels:
         """What executes a plan."""
@@ -200,6 +202,7 @@ class Executor:
             operation_name=document.name,
             hide_suggestions=True,
             is_awaitable=_is_awaitable,
+            executor_class=_Reference,
         )
         result = executed if isinstance(executed, ExecutionResult) else await executed
         for error in result.errors or ():
@@ -221,7 +224,7 @@ class Executor:
 
     def _refused(self, error: CallerError, caller: Caller) -> Answer:
         errors = [render(error.code, error.message, requestId=caller.request_id)]
-        return Answer(orjson.dumps({"data": None, "errors": errors}), executed=True)
+        return Answer(encode({"data": None, "errors": errors}), executed=True)
 
     def _extensions(self, context: Context) -> dict[str, Any]:
         extensions: dict[str, Any] = {}
@@ -248,6 +251,12 @@ async def _within(deadline: float, work: Awaitable[T], late: CallerError) -> T:
             return await work
     except TimeoutError as error:
         raise late from error
+
+
+class _Reference(CoreExecutor[None]):
+    """graphql-core, with leaves written as plans write them."""
+
+    complete_leaf_value = staticmethod(complete)
 
 
 def _internal(request_id: str) -> Rendered:

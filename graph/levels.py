@@ -7,7 +7,7 @@ from and for nothing else, so a slow source holds up its own branch alone; like 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from inspect import isawaitable
 from itertools import groupby, islice, repeat
@@ -19,6 +19,7 @@ from graph.context import Context, Found, along
 from graph.examination import Key
 from graph.plan import Name, Objects, Pages, Root, Rows, Seat, Several, Shape, Step, seats
 from graph.plans import Arguments, Bound
+from graph.rows import Row, put
 from portico.access.guard import Released
 from portico.records.errors import CallerError
 from resolvers.edges import Edge
@@ -158,7 +159,7 @@ class Levels:
         origins = [number for number, _ in reached]
         placed = self._placed(step.shape, [one for _, one in reached], batch, origins, step.key)
         for number, value in zip(origins, placed, strict=True):
-            batch.written[number][step.key] = value
+            put(batch.written[number], step.key, value)
 
     # -- writing -------------------------------------------------------------------------------------------------
 
@@ -205,7 +206,7 @@ class Levels:
         for name, part in pages.fields:
             if isinstance(part, Rows):
                 columns[name] = self._rows(part, found, above, origins, (key, name))
-        return _in_columns([name for name, _ in pages.fields], columns, len(found))
+        return _made(pages.make, [columns[name] for name, _ in pages.fields], len(found))
 
     def _rows(
         self,
@@ -214,7 +215,7 @@ class Levels:
         above: Batch | None,
         origins: Sequence[int],
         lead: tuple[Key, ...],
-    ) -> list[list[dict[str, Any]]]:
+    ) -> list[list[Row]]:
         """The rows of connections, page by page."""
         columns: dict[str, Sequence[Sequence[Any]]] = {
             key: [[field(edge) for edge in one.edges] for one in found]
@@ -225,13 +226,9 @@ class Levels:
             if isinstance(field, Seat):
                 nodes = [one.nodes for one in found]
                 columns[key] = self._seated(field, nodes, above, origins, 0, lead, (key,))
-        if len(columns) == 1:
-            ((key, pages),) = columns.items()
-            return [[{key: value} for value in page] for page in pages]
-        names = [key for key, _ in rows.fields]
+        ordered = [columns[key] for key, _ in rows.fields]
         return [
-            _in_columns(names, {key: column[page] for key, column in columns.items()}, len(one.nodes))
-            for page, one in enumerate(found)
+            _made(rows.make, [column[page] for column in ordered], len(one.nodes)) for page, one in enumerate(found)
         ]
 
     def _seated(
@@ -243,12 +240,12 @@ class Levels:
         row: int | None,
         lead: tuple[Key, ...],
         tail: tuple[Key, ...],
-    ) -> list[list[dict[str, Any] | None]]:
+    ) -> list[list[Row | None]]:
         """The objects that records' fields are written to, list by list; null where there is none.
 
         `row` is the first of each list, or none where a record is put without rows.
         """
-        written: list[list[dict[str, Any] | None]] = []
+        written: list[list[Row | None]] = []
         if len(seat.objects) == 1 and not any(None in records for records in lists):
             ((type_name, objects),) = seat.objects.items()
             if any(one.__class__ is not Released or one.type != type_name for records in lists for one in records):
@@ -258,7 +255,7 @@ class Levels:
             return [list(islice(rows, len(records))) for records in lists]
         kinds = [[None if record is None else self._objects(seat, record) for record in records] for records in lists]
         for origin, records, of in zip(origins, lists, kinds, strict=True):
-            here: list[dict[str, Any] | None] = []
+            here: list[Row | None] = []
             for kind, run in groupby(zip(of, records, strict=True), key=itemgetter(0)):
                 found = [record for _, record in run]
                 if kind is None:
@@ -291,11 +288,9 @@ class Levels:
                     batch.finish(self._context, self._data)
 
 
-def _in_columns(names: Sequence[str], columns: Mapping[str, Sequence[Any]], number: int) -> list[dict[str, Any]]:
-    """So many rows, of which these are the columns, their keys in this order."""
-    if not names:
-        return [{} for _ in range(number)]
-    return [dict(zip(names, row, strict=True)) for row in zip(*(columns[name] for name in names), strict=True)]
+def _made(make: type[Row], columns: Sequence[Sequence[Any]], number: int) -> list[Row]:
+    """So many rows, of which these are the columns."""
+    return list(map(make, *columns)) if columns else [make() for _ in range(number)]
 
 
 def _nothing(*_: object, **__: object) -> None:

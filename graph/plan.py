@@ -33,6 +33,7 @@ from graphql.execution import VariableValues
 
 from graph.fields import Kind
 from graph.projection import Column, Columns, PartField, Projection, compile_field
+from graph.rows import Row, row_class
 from graph.schema import GraphSchema, is_part, kind_of
 from graph.selection import included
 from portico.records.references import RecordType
@@ -96,6 +97,7 @@ class Rows:
     """The `edges` of a connection: what is written of each row, and where its node is put."""
 
     fields: Sequence[tuple[str, Projection | Seat]]
+    make: type[Row]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,6 +105,7 @@ class Pages:
     """A connection: its rows, and what else is written of it."""
 
     fields: Sequence[tuple[str, Projection | Rows]]
+    make: type[Row]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -276,7 +279,7 @@ class Planner:
                 fields.append((key, self._rows(row, below, depth)))
             else:
                 fields.append((key, compile_field(self._part(type_, key, below))))
-        return Pages(fields)
+        return Pages(fields, row_class(tuple(key for key, _ in fields)))
 
     def _rows(self, type_: GraphQLObjectType, nodes: Sequence[FieldNode], depth: int) -> Rows:
         fields: list[tuple[str, Projection | Seat]] = []
@@ -285,7 +288,7 @@ class Planner:
                 fields.append((key, self._seat(type_.fields["node"].type, below, depth)))
             else:
                 fields.append((key, compile_field(self._part(type_, key, below))))
-        return Rows(fields)
+        return Rows(fields, row_class(tuple(key for key, _ in fields)))
 
     def _collected(
         self, sets: Sequence[SelectionSetNode | None], type_: GraphQLObjectType

@@ -2,7 +2,8 @@
 
 The functions are Python that is put together from the schema's names and the response keys, and then read by Python's
 own compiler: no call is made for a value that is a text, and none for a column. A function gives what JSON can hold,
-or raises; what raises is examined again, slowly, to say where (`graph.examination`).
+or raises; what raises is examined again, slowly, to say where (`graph.examination`). No value is let through by what it
+looks like: whatever is not of its field's type raises, a record above all.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import Enum
 from typing import Any, Final, TypeAlias
 
@@ -25,16 +27,17 @@ from graphql import (
 )
 from graphql.execution import Executor
 from graphql.pyutils import is_iterable
+from msgspec import Struct
 
+from graph.rows import Row, row_class
 from graph.schema import definition_of
 
 Projection: TypeAlias = Callable[[Any], Any]
-RowProjection: TypeAlias = Callable[[Mapping[str, Any]], dict[str, Any]]
-
-complete = Executor.complete_leaf_value
+RowProjection: TypeAlias = Callable[[Mapping[str, Any]], Row]
 
 NOT_NULL: Final = "null where there can be none"
 _NO_LIST: Final = "no list where there is one"
+_NO_VALUE: Final = "a record, or a part of one, where there is a value"
 _WRITERS_LIMIT: Final = 50
 """Row functions of one place: it takes one for each set of attributes that are withheld or masked together."""
 
@@ -47,6 +50,13 @@ class PartField:
     type_name: str
     field: GraphQLField | None
     parts: Sequence[PartField]
+
+
+def complete(return_type: GraphQLLeafType, result: Any) -> Any:
+    """What is written of a leaf's value. graphql-core would make a text of anything, of a record too."""
+    if isinstance(result, Struct):
+        raise TypeError(_NO_VALUE)
+    return Executor.complete_leaf_value(return_type, result)
 
 
 def rows_of(values: Any) -> Iterable[Any]:
@@ -86,8 +96,8 @@ class Columns:
         if known is None:
             if len(self._writers) >= _WRITERS_LIMIT:
                 self._writers.clear()
-            fields = ", ".join(f"{key!r}: {'None' if of in here else value}" for key, of, value in self._row)
-            known = self._writers[here] = self._text.function("values", f"{{{fields}}}")
+            row = self._text.row([(key, "None" if of in here else value) for key, of, value in self._row])
+            known = self._writers[here] = self._text.function("values", row)
         return known
 
 
@@ -111,7 +121,15 @@ class _Text:
     """Python that writes values, and the things that it refers to by name."""
 
     def __init__(self) -> None:
-        self._things: dict[str, Any] = {"rows_of": rows_of, "absent": _absent, "datetime": datetime, "UTC": UTC}
+        self._things: dict[str, Any] = {
+            "rows_of": rows_of,
+            "absent": _absent,
+            "datetime": datetime,
+            "UTC": UTC,
+            "Decimal": Decimal,
+        }
+        self._rows: dict[tuple[str, ...], str] = {}
+        """What each kind of row is made by."""
 
     def function(self, argument: str, expression: str) -> Callable[[Any], Any]:
         """A function of one argument."""
@@ -135,8 +153,8 @@ class _Text:
                 f"[{self.value(inner.of_type, parts, f'v{depth + 1}', depth + 1)} for v{depth + 1} in rows_of({here})]"
             )
         elif isinstance(inner, GraphQLObjectType):
-            fields = ", ".join(f"{part.key!r}: {self.part_field(part, 'part')}" for part in parts)
-            there = f"{self._refer(self.function('part', f'{{{fields}}}'))}({here})"
+            row = self.row([(part.key, self.part_field(part, "part")) for part in parts])
+            there = f"{self._refer(self.function('part', row))}({here})"
         else:
             there = self._leaf(inner, here)  # type: ignore[arg-type]  # see above
         return f"({'absent()' if required else 'None'} if {first} is None else {there})"
@@ -147,14 +165,20 @@ class _Text:
             return repr(part.type_name)
         return self.value(part.field.type, part.parts, f"{owner}.{definition_of(part.field).python_name}")
 
+    def row(self, fields: Sequence[tuple[str, str]]) -> str:
+        """An expression that makes a row of what these expressions give for its response keys."""
+        keys = tuple(key for key, _ in fields)
+        if keys not in self._rows:
+            self._rows[keys] = self._refer(row_class(keys))
+        return f"{self._rows[keys]}({', '.join(value for _, value in fields)})"
+
     def _leaf(self, type_: GraphQLLeafType, here: str) -> str:
-        if type_.name == _INSTANT:
-            kept, leaf = f"{here}.__class__ is datetime and {here}.tzinfo is UTC", self._refer(_leaf(type_))
-            return f"({here} if {kept} else {leaf}({here}))"
         if isinstance(type_, GraphQLEnumType):
             words: dict[Enum, str] = {}
             return f"({self._refer(words)}.get({here}) or {self._refer(_enumeration(type_, words))}({here}))"
-        return f"({self._refer(type_.coerce_output_value)}({here}) or {self._refer(_leaf(type_))}({here}))"
+        kept, written = _AS_THEY_ARE.get(type_.name, ("False", ""))
+        leaf = self._refer(_leaf(type_))
+        return f"({written.format(here)} if {kept.format(here)} else {leaf}({here}))" if written else f"{leaf}({here})"
 
     def _refer(self, thing: Any) -> str:
         name = f"_{len(self._things)}"
@@ -163,8 +187,15 @@ class _Text:
 
 
 _TEXT: Final = GraphQLString.coerce_output_value
-_INSTANT: Final = "DateTime"
-"""The scalar of instants. One in UTC is left to orjson, which writes it as Python's `isoformat` does."""
+_CLASSES: Final = {"datetime": datetime, "UTC": UTC, "Decimal": Decimal}
+_AS_THEY_ARE: Final = {
+    "ID": ("{0}.__class__ is str", "{0}"),
+    "PartialDate": ("{0}.__class__ is str", "{0}"),
+    "Decimal": ("{0}.__class__ is Decimal", "str({0})"),
+    "DateTime": ("{0}.__class__ is datetime and {0}.tzinfo is UTC", "{0}"),
+}
+"""By scalar: which values need no completing, and what is written of them. The encoder writes an instant in UTC as its
+scalar does."""
 
 
 def _leaf(type_: GraphQLLeafType, *, required: bool = False) -> Projection:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from decimal import Decimal
 from typing import NewType
 
 import strawberry
+from strawberry.schema.types.base_scalars import DateTimeDefinition
 from strawberry.types.scalar import ScalarDefinition
 
 from graph.fields import about, part
@@ -20,13 +22,19 @@ def _text(value: object) -> str:
     return value
 
 
+def _instant(value: dt.datetime) -> str:
+    """ISO 8601 with `Z` for UTC, as the encoder of planned answers writes it too."""
+    return value.isoformat().replace("+00:00", "Z")
+
+
 SCALARS: dict[object, ScalarDefinition] = {
+    dt.datetime: replace(DateTimeDefinition, serialize=_instant),
     PartialDate: strawberry.scalar(
         name="PartialDate",
         description="A calendar date as precise as it is known or released: YYYY, YYYY-MM or YYYY-MM-DD (FHIR date).",
-        serialize=str,
+        serialize=_text,
         parse_value=_text,
-    )
+    ),
 }
 
 

@@ -149,7 +149,7 @@ def _encounter(found: Row) -> Row:
     return {
         "status": _word(found.get("status")),
         "class": class_ and {"code": class_.get("code")},
-        "period": period and {"start": _instant(period.get("start")), "end": _instant(period.get("end"))},
+        "period": period and {"start": period.get("start"), "end": period.get("end")},
     }
 
 
@@ -177,10 +177,6 @@ def _word(text: str | None) -> str | None:
     return text and text.upper().replace("-", "_")
 
 
-def _instant(text: str | None) -> str | None:
-    return text and text.replace("Z", "+00:00")
-
-
 @cache
 def _ahead(day_and_hour: str, fold: int, zone: str) -> str:
     """What a zone's wall is ahead of UTC in an hour of it, as ISO 8601 writes it; the hours of a wall are few."""
@@ -189,7 +185,7 @@ def _ahead(day_and_hour: str, fold: int, zone: str) -> str:
 
 def _universal(wall: str, fold: int, zone: str) -> str:
     at = datetime.fromisoformat(wall + _ahead(wall[:13], fold, zone))
-    return at.astimezone(UTC).isoformat()
+    return at.astimezone(UTC).isoformat()[:19] + "Z"
 
 
 # -- the answers ---------------------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ import { Pool } from "undici";
 
 const config = JSON.parse(readFileSync(process.argv[2], "utf8"));
 const word = (text) => (text == null ? null : text.toUpperCase().replaceAll("-", "_"));
-const instant = (text) => (text == null ? null : text.replace("Z", "+00:00"));
 
 const client = (url) => {
   const { origin, pathname } = new URL(url);
@@ -98,7 +97,7 @@ export async function encounters(keys) {
     order: `${encounter.period?.start ?? ""} ${encounter.id}`,
     status: word(encounter.status),
     class: encounter.class ? { code: encounter.class.code } : null,
-    period: encounter.period && { start: instant(encounter.period.start), end: instant(encounter.period.end) },
+    period: encounter.period && { start: encounter.period.start ?? null, end: encounter.period.end ?? null },
   }));
   return grouped(keys, rows);
 }
@@ -135,7 +134,7 @@ function universal(wall, fold, zone) {
     const good = candidates.filter((offset) => ahead(zone, local - offset) === offset);
     offsets.set(key, good.length ? (fold ? Math.min(...good) : Math.max(...good)) : candidates[0]);
   }
-  return `${new Date(local - offsets.get(key)).toISOString().slice(0, 19)}+00:00`;
+  return `${new Date(local - offsets.get(key)).toISOString().slice(0, 19)}Z`;
 }
 
 async function looked(clients) {

@@ -112,7 +112,7 @@ def labeller(type_: RecordType, mapping: FhirMapping) -> Callable[[Any], frozens
     restrict it.
     """
     if type_ not in sensitivity.LABELLED:
-        return lambda resource: _security(resource.meta, mapping) - _NORMAL
+        return lambda resource: _security(resource.meta, mapping) - _NORMAL or _NONE
     judged = [member(name) for name in RESOURCES[type_].judged]
 
     def label(resource: Any) -> frozenset[str]:
@@ -133,7 +133,7 @@ def _security(meta: Any, mapping: FhirMapping) -> frozenset[str]:
         return _NONE
     if not isinstance(security, list):
         raise Malformed("security labels can't be read")
-    return frozenset([_security_label(each, mapping) for each in security])
+    return frozenset([_security_label(each, mapping) for each in security]) or _NONE
 
 
 def _security_label(value: Any, mapping: FhirMapping) -> str:

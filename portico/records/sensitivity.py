@@ -48,7 +48,7 @@ def labels_of(
         if system and code:
             said = _CODE_SETS.labels_of(system, code)
             if said is not None and said is not found:
-                found |= said
+                found = found | said if found else said
     return found - _JUDGED_NORMAL if len(found) > 1 else found
 
 

@@ -39,9 +39,7 @@ class Switchboard:
         if self._next is None or self._next.done():
             self._next = asyncio.create_task(self._read_after(self._running))
             self._next.add_done_callback(_heard)
-        seat = asyncio.shield(self._next)
-        seat.add_done_callback(_heard)
-        return seat
+        return _seat(self._next)
 
     async def admit(self, tenant: Tenant, subject: str) -> float:
         """See `Switches.admit`."""
@@ -52,6 +50,25 @@ class Switchboard:
             await asyncio.wait({earlier})
         self._running, self._next = self._next, None
         return await self._switches.off()
+
+
+def _seat(read: asyncio.Task[Board]) -> asyncio.Future[Board]:
+    """A place to wait for a read in; who leaves it leaves the read alone. (`shield` would log what nobody hears.)"""
+    seat: asyncio.Future[Board] = read.get_loop().create_future()
+    seat.add_done_callback(_heard)
+
+    def tell(_: object) -> None:
+        if seat.done():
+            return
+        if read.cancelled():
+            seat.cancel()
+        elif (failure := read.exception()) is not None:
+            seat.set_exception(failure)
+        else:
+            seat.set_result(read.result())
+
+    read.add_done_callback(tell)
+    return seat
 
 
 def _heard(read: asyncio.Future[Board]) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from graphql import GraphQLObjectType
+from graphql import GraphQLField, GraphQLObjectType, get_named_type
 
+from graph.fields import Kind
+from graph.projection import Columns, PartField
+from graph.schema import GraphSchema, kind_of
 from portico.access.decisions import Facts
 from portico.access.guard import Case, Released
-from portico.records.references import PatientId, Tenant
+from portico.records.references import PatientId, RecordType, Tenant
 from portico.records.types import Patient
 from tests.contract.truth import ehr_truth
 from tests.house import EHR, MemoryHouse, memory_house
@@ -106,6 +110,55 @@ async def test_a_release_that_lacks_what_was_asked_for_answers_null_and_is_a_bug
     assert answer["data"]["patient"] == {"birthDate": None, "name": None, "gender": None}
     assert [error["path"] for error in answer["errors"]] == [["patient", "birthDate"], ["patient", "name"]]
     assert len(faults) == 2
+
+
+async def test_a_record_in_the_place_of_a_value_ends_its_field(own: MemoryHouse, raw: Patient) -> None:
+    released = Released("Patient", None, {"mrn": raw, "birth_date": raw, "gender": raw, "deceased": raw}, {})
+    query = '{ patient(id: "x") { mrn birthDate gender deceased } viewer { subject } }'
+    answer, faults = await _ask(own, "patient", query, released)
+    assert set(answer["data"]["patient"].values()) == {None}
+    assert [error["path"][1] for error in answer["errors"]] == ["birthDate", "deceased", "gender", "mrn"]
+    assert len(faults) == 4
+    assert str(raw.ssn) not in str(answer)
+
+
+def _whole(key: str, type_name: str, definition: GraphQLField) -> PartField:
+    """A field with everything that is below it."""
+    below = get_named_type(definition.type)
+    fields = below.fields if isinstance(below, GraphQLObjectType) else {}
+    return PartField(key, type_name, definition, [_whole(name, below.name, one) for name, one in fields.items()])
+
+
+def _values(schema: GraphSchema) -> Iterator[tuple[str, PartField]]:
+    """Every value of every record, by coordinate."""
+    for record in RecordType:
+        type_ = schema.core.type_map[record.value]
+        assert isinstance(type_, GraphQLObjectType)
+        for name, definition in type_.fields.items():
+            if name != "id" and kind_of(definition) is Kind.VALUE:
+                yield f"{record.value}.{name}", _whole(name, record.value, definition)
+
+
+def _written(values: Iterable[tuple[str, PartField]], value: object) -> list[str]:
+    """The coordinates at which it is written, as it is or in a list."""
+    written = []
+    for coordinate, one in values:
+        assert one.field is not None
+        columns = Columns()
+        columns.add_value(one.key, "it", one.field.type, one.parts)
+        for offered in (value, (value,)):
+            with suppress(Exception):
+                columns.writer(frozenset())({"it": offered})
+                written.append(coordinate)
+    return written
+
+
+def test_a_record_in_the_place_of_a_value_is_written_at_no_field(own: MemoryHouse, raw: Patient) -> None:
+    values = list(_values(own.schema))
+    assert len(values) > 50
+    assert _written(values, raw) == []
+    assert _written(values, _case(raw)) == []
+    assert "Patient.mrn" in _written(values, "1"), "what is of its type is written"
 
 
 async def test_the_house_is_sound_with_its_own_resolvers(own: MemoryHouse) -> None:
