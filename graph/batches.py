@@ -7,8 +7,10 @@ column by column, and noted at the first row where it is; so is a row with a val
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Final
 
 from graph.context import Context
@@ -19,6 +21,7 @@ from graph.rows import Row, below, put
 from portico.access.guard import Masked, Released, Withheld
 
 _MISSING: Final = object()
+_PARTLY: Final = attrgetter("partly")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +73,24 @@ class Batch:
         return written
 
     def _rows(self, records: Sequence[Released], first: int) -> list[Row]:
-        """Records' objects; `first` is the number of the first."""
+        """Records' objects; `first` is the number of the first. Those that are alike and in a row are one go."""
         written: list[Row] = []
-        partly, write = None, None
-        for record in records:
-            if write is None or record.partly is not partly:
-                partly = record.partly
-                write = self._writers.get(partly) or self._writer(partly)
+        for partly, alike in groupby(records, _PARTLY):
+            write = self._writers.get(partly) or self._writer(partly)
+            values, start = [record.values for record in alike], len(written)
             try:
-                written.append(write(record.values))
-            except Exception:  # noqa: BLE001  whatever it is, it is one of this row's values
-                self._odd.append(first + len(written))
-                written.append(self._blank())
+                written += map(write, values)
+            except Exception:  # noqa: BLE001  it is one of these rows' values
+                written[start:] = [self._row(write, one, number) for number, one in enumerate(values, first + start)]
         return written
+
+    def _row(self, write: RowProjection, values: Mapping[str, Any], number: int) -> Row:
+        """A record's object; nothing is written yet of one with a value that is not of its type."""
+        try:
+            return write(values)
+        except Exception:  # noqa: BLE001  whatever it is, it is one of this row's values
+            self._odd.append(number)
+            return self._blank()
 
     def _writer(self, partly: frozenset[str]) -> RowProjection:
         write = self._writers[partly] = self.objects.columns.writer(partly)

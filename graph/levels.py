@@ -19,7 +19,7 @@ from graph.context import Context, Found, along
 from graph.examination import Key
 from graph.plan import Name, Objects, Pages, Root, Rows, Seat, Several, Shape, Step, seats
 from graph.plans import Arguments, Bound
-from graph.rows import Row, put
+from graph.rows import Row, put_each
 from portico.access.guard import Released
 from portico.records.errors import CallerError
 from resolvers.edges import Edge
@@ -158,8 +158,7 @@ class Levels:
         self._context.released.add(step.coordinate)
         origins = [number for number, _ in reached]
         placed = self._placed(step.shape, [one for _, one in reached], batch, origins, step.key)
-        for number, value in zip(origins, placed, strict=True):
-            put(batch.written[number], step.key, value)
+        put_each([batch.written[number] for number in origins], step.key, placed)
 
     # -- writing -------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ part of what a request keeps in memory (ADR 0020).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
@@ -45,6 +45,13 @@ def below(container: Any, key: str | int) -> Any:
     if isinstance(container, msgspec.Struct):
         return getattr(container, slots(type(container))[str(key)])
     return container[key]
+
+
+def put_each(rows: Sequence[Row], key: str, values: Iterable[Any]) -> None:
+    """Put a value into each of these rows, of which all have the same keys."""
+    slot = slots(type(rows[0]))[key]
+    for row, value in zip(rows, values, strict=True):
+        setattr(row, slot, value)
 
 
 def put(container: Any, key: str | int, value: Any) -> None:
