@@ -49,7 +49,7 @@ def below(container: Any, key: str | int) -> Any:
 
 def put_each(rows: Sequence[Row], key: str, values: Iterable[Any]) -> None:
     """Put a value into each of these rows, of which all have the same keys."""
-    slot = slots(type(rows[0]))[key]
+    slot = slots(rows[0].__class__)[key]
     for row, value in zip(rows, values, strict=True):
         setattr(row, slot, value)
 
