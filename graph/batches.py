@@ -7,7 +7,7 @@ column by column, and noted at the first row where it is; so is a row with a val
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
@@ -73,24 +73,23 @@ class Batch:
         return written
 
     def _rows(self, records: Sequence[Released], first: int) -> list[Row]:
-        """Records' objects; `first` is the number of the first. Those that are alike and in a row are one go."""
+        """Records' objects, each written once; `first` is the number of the first."""
         written: list[Row] = []
         for partly, alike in groupby(records, _PARTLY):
             write = self._writers.get(partly) or self._writer(partly)
-            values, start = [record.values for record in alike], len(written)
-            try:
-                written += map(write, values)
-            except Exception:  # noqa: BLE001  it is one of these rows' values
-                written[start:] = [self._row(write, one, number) for number, one in enumerate(values, first + start)]
+            while not self._goes_on(write, alike, written):
+                self._odd.append(first + len(written))
+                written.append(self._blank())
         return written
 
-    def _row(self, write: RowProjection, values: Mapping[str, Any], number: int) -> Row:
-        """A record's object; nothing is written yet of one with a value that is not of its type."""
+    def _goes_on(self, write: RowProjection, records: Iterable[Released], written: list[Row]) -> bool:
+        """Write rows to their end, or to one that can't be written."""
         try:
-            return write(values)
+            for record in records:
+                written.append(write(record.values))  # noqa: PERF401  what is written up to a failure counts
         except Exception:  # noqa: BLE001  whatever it is, it is one of this row's values
-            self._odd.append(number)
-            return self._blank()
+            return False
+        return True
 
     def _writer(self, partly: frozenset[str]) -> RowProjection:
         write = self._writers[partly] = self.objects.columns.writer(partly)
@@ -181,8 +180,8 @@ class Batch:
     def _annul(self, number: int, data: dict[str, Any]) -> None:
         """Null where the object stands; where there can be none, in the connection that it is a node of."""
         path = self.path(number)
-        while len(path) > 1 and self.tail and path[-1] != self.lead[0]:
-            path.pop()
+        if self.tail:
+            path = path[: -len(self.tail) - len(self.lead)]
         container: Any = data
         for key in path[:-1]:
             container = None if container is None else below(container, key)

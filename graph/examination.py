@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from graphql import GraphQLField, GraphQLList, GraphQLNonNull, GraphQLObjectType, GraphQLOutputType
 
-from graph.projection import NOT_NULL, PartField, complete, rows_of
+from graph.projection import NOT_NULL, PartField, complete, require_part, rows_of
 from graph.schema import definition_of
 
 Key: TypeAlias = str | int
@@ -66,6 +66,7 @@ def _examined_present(
     if isinstance(type_, GraphQLList):
         return [_examined(type_.of_type, parts, one, (*path, row), faults) for row, one in enumerate(rows_of(value))]
     if isinstance(type_, GraphQLObjectType):
+        require_part(type_, value)
         return {
             part.key: part.type_name
             if part.field is None

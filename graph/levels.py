@@ -26,6 +26,7 @@ from resolvers.edges import Edge
 from resolvers.pages import Connection
 
 _MISPLACED: Final = "a value that is no release of its type"
+_UNEVEN: Final = "not a value for each row"
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +290,8 @@ class Levels:
 
 def _made(make: type[Row], columns: Sequence[Sequence[Any]], number: int) -> list[Row]:
     """So many rows, of which these are the columns."""
+    if any(len(column) != number for column in columns):
+        raise ValueError(_UNEVEN)
     return list(map(make, *columns)) if columns else [make() for _ in range(number)]
 
 

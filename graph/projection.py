@@ -27,17 +27,30 @@ from graphql import (
 )
 from graphql.execution import Executor
 from graphql.pyutils import is_iterable
-from msgspec import Struct
 
 from graph.rows import Row, row_class
 from graph.schema import definition_of
+from portico.records.values import Value as PartValue
 
 Projection: TypeAlias = Callable[[Any], Any]
 RowProjection: TypeAlias = Callable[[Mapping[str, Any]], Row]
 
 NOT_NULL: Final = "null where there can be none"
 _NO_LIST: Final = "no list where there is one"
-_NO_VALUE: Final = "a record, or a part of one, where there is a value"
+_NO_VALUE: Final = "a value that is not of its field's type"
+_NO_PART: Final = "something else where a part of a record is"
+_KINDS: Final[Mapping[str, type]] = {
+    "String": str,
+    "ID": str,
+    "PartialDate": str,
+    "Boolean": bool,
+    "Int": int,
+    "Decimal": Decimal,
+    "DateTime": datetime,
+}
+"""The classes of scalars' values."""
+PARTS: Final[Mapping[str, type]] = {one.__name__: one for one in PartValue.__subclasses__()}
+"""The classes of parts of records, which are called as their types are."""
 _WRITERS_LIMIT: Final = 50
 """Row functions of one place: it takes one for each set of attributes that are withheld or masked together."""
 
@@ -53,10 +66,19 @@ class PartField:
 
 
 def complete(return_type: GraphQLLeafType, result: Any) -> Any:
-    """What is written of a leaf's value. graphql-core would make a text of anything, of a record too."""
-    if isinstance(result, Struct):
+    """What is written of a leaf's value, which must be of its type's class: graphql-core makes a text of anything."""
+    kind = Enum if isinstance(return_type, GraphQLEnumType) else _KINDS[return_type.name]
+    if not isinstance(result, kind):
         raise TypeError(_NO_VALUE)
-    return Executor.complete_leaf_value(return_type, result)
+    written = Executor.complete_leaf_value(return_type, result)
+    return str.__str__(written) if isinstance(written, str) else written
+
+
+def require_part(type_: GraphQLObjectType, value: Any) -> None:
+    """Raise unless a value is of the class whose values a type's are, if they are of one."""
+    kind = PARTS.get(type_.name)
+    if kind is not None and value.__class__ is not kind:
+        raise TypeError(_NO_PART)
 
 
 def rows_of(values: Any) -> Iterable[Any]:
@@ -124,6 +146,8 @@ class _Text:
         self._things: dict[str, Any] = {
             "rows_of": rows_of,
             "absent": _absent,
+            "no_part": _no_part,
+            **PARTS,
             "datetime": datetime,
             "UTC": UTC,
             "Decimal": Decimal,
@@ -155,6 +179,8 @@ class _Text:
         elif isinstance(inner, GraphQLObjectType):
             row = self.row([(part.key, self.part_field(part, "part")) for part in parts])
             there = f"{self._refer(self.function('part', row))}({here})"
+            if inner.name in PARTS:
+                there = f"({there} if {here}.__class__ is {inner.name} else no_part())"
         else:
             there = self._leaf(inner, here)  # type: ignore[arg-type]  # see above
         return f"({'absent()' if required else 'None'} if {first} is None else {there})"
@@ -217,6 +243,10 @@ def _enumeration(type_: GraphQLEnumType, words: dict[Enum, str]) -> Projection:
         return word
 
     return write
+
+
+def _no_part() -> Any:
+    raise TypeError(_NO_PART)
 
 
 def _absent() -> Any:

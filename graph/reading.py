@@ -17,6 +17,7 @@ from graphql import GraphQLField, GraphQLObjectType, GraphQLResolveInfo
 from graph.commands import COMMANDS
 from graph.context import Context
 from graph.fields import Kind
+from graph.projection import PARTS
 from graph.roots import ROOTS
 from graph.schema import ROOT_TYPES, GraphSchema, definition_of, interface_types, is_part, kind_of, object_types
 from portico.access.guard import Masked, Released, Withheld
@@ -77,6 +78,9 @@ def _is_release(type_name: str) -> Callable[[object, GraphQLResolveInfo[Context]
 
 
 def _bind_part(type_: GraphQLObjectType) -> None:
+    kind = PARTS.get(type_.name)
+    if kind is not None:
+        type_.is_type_of = lambda value, _: value.__class__ is kind
     for field in type_.fields.values():
         field.resolve = _part_reader(attrgetter(definition_of(field).python_name))
 

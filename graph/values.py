@@ -24,7 +24,8 @@ def _text(value: object) -> str:
 
 def _instant(value: dt.datetime) -> str:
     """ISO 8601 with `Z` for UTC, as the encoder of planned answers writes it too."""
-    return value.isoformat().replace("+00:00", "Z")
+    text = value.isoformat()
+    return f"{text[:-6]}Z" if text.endswith("+00:00") else text
 
 
 SCALARS: dict[object, ScalarDefinition] = {

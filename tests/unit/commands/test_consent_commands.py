@@ -59,7 +59,7 @@ async def test_a_consent_is_answered_as_it_was_given(glass: Glass) -> None:
 
     assert (made["kind"], made["purposes"], made["roles"]) == ("PERMIT", ["HRESCH"], ["researcher"])
     assert (made["tags"], made["sensitivities"], made["parties"]) == (["CLINICAL"], ["SUD"], [])
-    assert made["period"] == {"start": "2026-01-01T00:00:00+00:00", "end": "2030-01-01T00:00:00+00:00"}
+    assert made["period"] == {"start": "2026-01-01T00:00:00Z", "end": "2030-01-01T00:00:00Z"}
     assert made["revokedAt"] is None
     assert made["id"] in [one["id"] for one in await mine(glass)]
 

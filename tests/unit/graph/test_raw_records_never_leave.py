@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import suppress
 from types import SimpleNamespace
@@ -12,11 +13,13 @@ from graphql import GraphQLField, GraphQLObjectType, get_named_type
 
 from graph.fields import Kind
 from graph.projection import Columns, PartField
+from graph.rows import encode
 from graph.schema import GraphSchema, kind_of
 from portico.access.decisions import Facts
-from portico.access.guard import Case, Released
+from portico.access.guard import Case, Masked, Released
 from portico.records.references import PatientId, RecordType, Tenant
 from portico.records.types import Patient
+from resolvers.pages import ReleasedEdge
 from tests.contract.truth import ehr_truth
 from tests.house import EHR, MemoryHouse, memory_house
 
@@ -122,43 +125,74 @@ async def test_a_record_in_the_place_of_a_value_ends_its_field(own: MemoryHouse,
     assert str(raw.ssn) not in str(answer)
 
 
-def _whole(key: str, type_name: str, definition: GraphQLField) -> PartField:
-    """A field with everything that is below it."""
+def _selections(key: str, type_name: str, definition: GraphQLField) -> Iterator[PartField]:
+    """A field with everything that is below it, and with each thing below it alone."""
     below = get_named_type(definition.type)
-    fields = below.fields if isinstance(below, GraphQLObjectType) else {}
-    return PartField(key, type_name, definition, [_whole(name, below.name, one) for name, one in fields.items()])
+    if not isinstance(below, GraphQLObjectType):
+        yield PartField(key, type_name, definition, ())
+        return
+    parts = {name: list(_selections(name, below.name, one)) for name, one in below.fields.items()}
+    yield PartField(key, type_name, definition, [first for first, *_ in parts.values()])
+    for each in parts.values():
+        yield from (PartField(key, type_name, definition, [one]) for one in each)
 
 
-def _values(schema: GraphSchema) -> Iterator[tuple[str, PartField]]:
-    """Every value of every record, by coordinate."""
+def _values(schema: GraphSchema) -> Iterator[PartField]:
+    """Every value of every record, whole and in its parts."""
     for record in RecordType:
         type_ = schema.core.type_map[record.value]
         assert isinstance(type_, GraphQLObjectType)
         for name, definition in type_.fields.items():
             if name != "id" and kind_of(definition) is Kind.VALUE:
-                yield f"{record.value}.{name}", _whole(name, record.value, definition)
+                yield from _selections(name, record.value, definition)
 
 
-def _written(values: Iterable[tuple[str, PartField]], value: object) -> list[str]:
-    """The coordinates at which it is written, as it is or in a list."""
+def _written(values: Iterable[PartField], value: object) -> list[bytes]:
+    """What is written of it at each of these fields, as it is and in a list."""
     written = []
-    for coordinate, one in values:
+    for one in values:
         assert one.field is not None
         columns = Columns()
         columns.add_value(one.key, "it", one.field.type, one.parts)
         for offered in (value, (value,)):
             with suppress(Exception):
-                columns.writer(frozenset())({"it": offered})
-                written.append(coordinate)
+                written.append(encode(columns.writer(frozenset())({"it": offered})))
     return written
 
 
-def test_a_record_in_the_place_of_a_value_is_written_at_no_field(own: MemoryHouse, raw: Patient) -> None:
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        lambda record: record,
+        _case,
+        lambda record: record.id,
+        lambda record: Masked("Patient.ssn", record.ssn),
+        lambda record: Released("Patient", None, {"ssn": record.ssn}, {}),
+        lambda record: {"it": record},
+        lambda record: deque([record]),
+        lambda record: SimpleNamespace(it=record),
+        lambda record: ReleasedEdge(record, (), record),
+        lambda record: lambda: record,
+    ],
+)
+def test_nothing_that_holds_a_record_is_written_at_any_field(
+    own: MemoryHouse, raw: Patient, hidden: Callable[[Patient], object]
+) -> None:
+    assert _written(_values(own.schema), hidden(raw)) == []
+
+
+def test_what_is_of_its_type_is_written(own: MemoryHouse, raw: Patient) -> None:
     values = list(_values(own.schema))
-    assert len(values) > 50
-    assert _written(values, raw) == []
-    assert _written(values, _case(raw)) == []
-    assert "Patient.mrn" in _written(values, "1"), "what is of its type is written"
+    assert len(values) > 100
+    assert b'{"mrn":"1"}' in _written(values, "1")
+    assert encode({"name": {"family": raw.name and raw.name.family}}) in _written(values, raw.name)
+
+
+def test_a_text_of_another_class_is_written_as_a_text(own: MemoryHouse) -> None:
+    class Text(str):
+        __slots__ = ()
+
+    assert b'{"mrn":"1"}' in _written(_values(own.schema), Text("1"))
 
 
 async def test_the_house_is_sound_with_its_own_resolvers(own: MemoryHouse) -> None:

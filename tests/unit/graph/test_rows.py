@@ -22,11 +22,6 @@ def test_a_row_without_keys_is_an_empty_object() -> None:
     assert encode([row_class(())(), row_class(())()]) == b"[{},{}]"
 
 
-def test_equal_keys_have_one_class() -> None:
-    assert row_class(("a", "b")) is row_class(("a", "b"))
-    assert row_class(("a", "b")) is not row_class(("b", "a"))
-
-
 @pytest.mark.parametrize("key", KEYS)
 def test_every_key_is_found_and_put(key: str) -> None:
     row = row_class(KEYS)(*KEYS)
