@@ -30,7 +30,7 @@ from graphql.pyutils import is_iterable
 
 from graph.rows import Row, row_class
 from graph.schema import definition_of
-from portico.records.values import Value as PartValue
+from portico.access.guard import PARTS
 
 Projection: TypeAlias = Callable[[Any], Any]
 RowProjection: TypeAlias = Callable[[Mapping[str, Any]], Row]
@@ -49,8 +49,6 @@ _KINDS: Final[Mapping[str, type]] = {
     "DateTime": datetime,
 }
 """The classes of scalars' values."""
-PARTS: Final[Mapping[str, type]] = {one.__name__: one for one in PartValue.__subclasses__()}
-"""The classes of parts of records, which are called as their types are."""
 _WRITERS_LIMIT: Final = 50
 """Row functions of one place: it takes one for each set of attributes that are withheld or masked together."""
 

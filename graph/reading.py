@@ -17,10 +17,9 @@ from graphql import GraphQLField, GraphQLObjectType, GraphQLResolveInfo
 from graph.commands import COMMANDS
 from graph.context import Context
 from graph.fields import Kind
-from graph.projection import PARTS
 from graph.roots import ROOTS
 from graph.schema import ROOT_TYPES, GraphSchema, definition_of, interface_types, is_part, kind_of, object_types
-from portico.access.guard import Masked, Released, Withheld
+from portico.access.guard import PARTS, Masked, Released, Withheld
 from portico.access.rulings import SWITCHED_OFF
 from portico.access.tags import Coordinate
 from portico.records.errors import CommandRefused

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct, structs
 
@@ -21,6 +21,7 @@ from portico.access.step_up import StepUp
 from portico.access.tags import Coordinate, TagTable
 from portico.records.references import PatientId
 from portico.records.types import Record
+from portico.records.values import Value
 
 STEP_UP_REQUIRED = "step_up_required"
 """The reason where the policies would release a value to the same caller after another authentication."""
@@ -77,6 +78,9 @@ class Released(Struct, frozen=True, eq=False, gc=False):
     notices: Mapping[str, str] = {}
     partly: frozenset[str] = frozenset()
 
+
+PARTS: Final[Mapping[str, type]] = {one.__name__: one for one in Value.__subclasses__() if one is not Record}
+"""The classes of what released values are made of, by name: names, amounts, periods."""
 
 PROJECTIONS_LIMIT = 10_000
 """How many decisions are kept spelt out before that begins anew."""
