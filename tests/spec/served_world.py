@@ -335,7 +335,7 @@ def plain(value: object) -> Any:
         case Enum():
             return value.name
         case datetime():
-            return value.isoformat()
+            return value.isoformat().replace("+00:00", "Z")
         case tuple():
             return [plain(one) for one in value]
     return _part(value) if isinstance(value, PARTS) else value
