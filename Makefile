@@ -15,8 +15,11 @@ ASKING := $(addprefix tests/,unit/graph unit/resolvers unit/attacks unit/command
 	$(addprefix spec/test_,canaries_in_memory.py served_accesses.py served_matrix.py) \
 	e2e/graphql_http $(addprefix e2e/whole/test_whole_,answers.py audit.py calls.py faults.py hidden_ids.py traces.py))
 
+# What both executors are asked takes minutes.
+AGREEING := tests/property/test_both_executors_agree.py
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test reference opa check rego fix ci whole apart again bench bench-scale lock schema docs clean
+.PHONY: help demo test reference opa check rego fix ci whole apart again agree bench bench-scale lock schema docs clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -57,7 +60,7 @@ fix: $(DEV) ## Format and repair what can be repaired by itself
 	$(BIN)/ruff format --quiet .
 	$(if $(OPA),$(OPA) fmt --write policies)
 
-ci: ## What continuous integration runs: opa, check, test, reference
+ci: ## What continuous integration runs: opa, check, all tests, reference
 	$(MAKE) opa
 	$(MAKE) check
 	$(MAKE) --jobs=2 --keep-going --output-sync=target apart again
@@ -67,10 +70,14 @@ whole: $(DEV) ## Run the tests that start whole systems, and those of the docume
 	$(BIN)/python -m pytest tests/e2e tests/docs
 
 apart: $(DEV) ## Run all other tests
-	$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/docs
+	$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/docs --ignore=$(AGREEING)
 
-again: whole ## Run `reference` once `whole` is done
+again: whole ## Run `reference` and `agree` once `whole` is done
 	$(MAKE) reference
+	$(MAKE) agree
+
+agree: $(DEV) ## Ask both executors the same, at random
+	$(BIN)/python -m pytest $(AGREEING)
 
 bench: $(DEV) ## Measure everything, beside rivals in Python and under Node.js; WRITE=1 puts it into the documentation
 	$(BIN)/python -m benchmarks.everything $(if $(WRITE),--write)
