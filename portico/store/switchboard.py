@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from portico.records.references import Tenant
 from portico.records.switches import Off
-from portico.store.switches import Switches
+from portico.store.switches import Readable
 
 Board: TypeAlias = Mapping[Tenant, Off]
 
@@ -25,7 +25,7 @@ Board: TypeAlias = Mapping[Tenant, Off]
 class Switchboard:
     """The one reader of a process's switches. Under load it costs far less than a query a request."""
 
-    def __init__(self, switches: Switches[Any]) -> None:
+    def __init__(self, switches: Readable) -> None:
         self._switches = switches
         self._running: asyncio.Task[Board] | None = None
         self._next: asyncio.Task[Board] | None = None
@@ -42,7 +42,7 @@ class Switchboard:
         return _seat(self._next)
 
     async def admit(self, tenant: Tenant, subject: str) -> float:
-        """See `Switches.admit`."""
+        """See `Readable.admit`."""
         return await self._switches.admit(tenant, subject)
 
     async def _read_after(self, earlier: asyncio.Task[Board] | None) -> Board:

@@ -39,19 +39,23 @@ class Switch:
     on_by: str | None = None
 
 
-class Switches(Protocol[Entry_contra]):
-    """The switches of all tenants.
-
-    What turns one takes the audit entry that tells of it: both are one transaction. Every change counts for every read
-    that begins after it was committed, in every process. Raises `StoreUnavailable` where the database gives no usable
-    answer in time, `AuditUnavailable` where the entry can't be recorded durably.
-    """
+class Readable(Protocol):
+    """The switches of all tenants, as requests need them. Raises `StoreUnavailable`, as `Switches` does."""
 
     async def off(self) -> Mapping[Tenant, Off]:
         """Everything that is off now, and who is slowed; other tenants are absent. Cost: one small query."""
 
     async def admit(self, tenant: Tenant, subject: str) -> float:
         """Admit one request of a subject on whom a brake is: 0, or how many seconds are to be waited until then."""
+
+
+class Switches(Readable, Protocol[Entry_contra]):
+    """The switches of all tenants.
+
+    What turns one takes the audit entry that tells of it: both are one transaction. Every change counts for every read
+    that begins after it was committed, in every process. Raises `StoreUnavailable` where the database gives no usable
+    answer in time, `AuditUnavailable` where the entry can't be recorded durably.
+    """
 
     async def turn_off(self, thing: Switchable, *, by: str, reason: str, at: datetime, entry: Entry_contra) -> bool:
         """Turn something off. False, and nothing recorded: it is off already."""

@@ -48,10 +48,6 @@ class HeldSource(Protocol):
 class PagingContract:
     """What holds for the pages of every connector."""
 
-    @pytest.fixture
-    def source(self) -> HeldSource:
-        raise NotImplementedError
-
     @pytest.mark.parametrize("descending", [False, True])
     async def test_a_position_depends_on_its_row_alone(self, source: HeldSource, descending: bool) -> None:
         for search in _searches(source.connector, descending):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import pytest
@@ -14,9 +13,8 @@ from hypothesis import strategies as st
 
 from portico.records.errors import StoreUnavailable
 from portico.records.references import Tenant
-from portico.records.switches import Off, Switchable
+from portico.records.switches import Off
 from portico.store.switchboard import Switchboard
-from portico.store.switches import Switch
 
 TENANT = Tenant("riverbend")
 STEPS = st.lists(st.sampled_from(["ask", "ask and leave", "answer", "fail", "turn", "wait"]), max_size=40)
@@ -44,15 +42,6 @@ class Held:
             else:
                 gate.set_exception(error)
         self.under_way.clear()
-
-    async def turn_off(self, thing: Switchable, *, by: str, reason: str, at: datetime, entry: Any) -> bool:
-        raise NotImplementedError
-
-    async def turn_on(self, thing: Switchable, *, by: str, at: datetime, entry: Any) -> bool:
-        raise NotImplementedError
-
-    async def history(self) -> list[Switch]:
-        raise NotImplementedError
 
 
 async def _settle() -> None:
