@@ -23,7 +23,6 @@ from graphql import (
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLOutputType,
-    GraphQLString,
 )
 from graphql.execution import Executor
 from graphql.pyutils import is_iterable
@@ -166,8 +165,8 @@ class _Text:
         inner = type_.of_type if isinstance(type_, GraphQLNonNull) else type_
         here = f"v{depth}"
         first = read if read == here else f"({here} := {read})"
-        if not isinstance(inner, GraphQLList | GraphQLObjectType) and inner.coerce_output_value == _TEXT:  # type: ignore[union-attr]  # interfaces hold records, which are no values
-            leaf = self._refer(_leaf(inner, required=required))  # type: ignore[arg-type]  # see above
+        if not isinstance(inner, GraphQLList | GraphQLObjectType) and _KINDS.get(inner.name) is str:
+            leaf = self._refer(_leaf(inner, required=required))  # type: ignore[arg-type]  # interfaces hold records, which are no values
             kept = f"{first}.__class__ is str" if required else f"{first} is None or {here}.__class__ is str"
             return f"({here} if {kept} else {leaf}({here}))"
         if isinstance(inner, GraphQLList):
@@ -210,11 +209,8 @@ class _Text:
         return name
 
 
-_TEXT: Final = GraphQLString.coerce_output_value
 _CLASSES: Final = {"datetime": datetime, "UTC": UTC, "Decimal": Decimal}
 _AS_THEY_ARE: Final = {
-    "ID": ("{0}.__class__ is str", "{0}"),
-    "PartialDate": ("{0}.__class__ is str", "{0}"),
     "Decimal": ("{0}.__class__ is Decimal", "str({0})"),
     "DateTime": ("{0}.__class__ is datetime and {0}.tzinfo is UTC", "{0}"),
 }

@@ -133,7 +133,7 @@ def _security(meta: Any, mapping: FhirMapping) -> frozenset[str]:
         return _NONE
     if not isinstance(security, list):
         raise Malformed("security labels can't be read")
-    return frozenset([_security_label(each, mapping) for each in security]) or _NONE
+    return frozenset([_security_label(each, mapping) for each in security])
 
 
 def _security_label(value: Any, mapping: FhirMapping) -> str:

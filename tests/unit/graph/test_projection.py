@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import orjson
-from graphql import GraphQLString
+from graphql import GraphQLScalarType, GraphQLString
 
-from graph.projection import Columns
+from graph.projection import _KINDS, Columns
 from graph.rows import encode
+from graph.schema import build
 
 
 def columns(number: int) -> Columns:
@@ -49,3 +50,8 @@ def test_a_response_key_is_never_read_as_python() -> None:
         "True": "it",
         "lambda": "x'\"\\n{}",
     }
+
+
+def test_every_scalar_of_the_schema_has_a_class_of_values() -> None:
+    scalars = {name for name, type_ in build().core.type_map.items() if isinstance(type_, GraphQLScalarType)}
+    assert scalars <= _KINDS.keys()
