@@ -1,4 +1,4 @@
-"""`python -m benchmarks.peers.by_hand CONFIGURATION`: the same answers by plain Python, and nothing else.
+"""`python by_hand.py CONFIGURATION`: the same answers by plain Python, and nothing else.
 
 No GraphQL, no policy, no token, no audit, no records: the sources are asked as the peers ask them, and what is shown is
 copied from one dictionary into another. About so much takes any server that stands on uvicorn, aiohttp, asyncpg and

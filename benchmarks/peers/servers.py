@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import orjson
 
-from benchmarks.stage import ROOT
 from benchmarks.workers import Surroundings, Worker
 from sandbox.population import storage
 
@@ -25,6 +24,7 @@ PEERS: Final[Mapping[str, str]] = {
 }
 """The scripts that Node.js runs, by name."""
 BY_HAND: Final = "Python by hand, no GraphQL"
+_SCRIPTS: Final = {**PEERS, BY_HAND: "by_hand.py"}
 TENANT: Final = "riverbend"
 ORGANIZATION: Final = "org-1"
 
@@ -59,11 +59,9 @@ def configuration(around: Surroundings) -> bytes:
 @asynccontextmanager
 async def peer(name: str, executable: str, configured: Path) -> AsyncIterator[Worker]:
     """A peer's process, ready; Node.js is the `executable`."""
-    command, folder = [executable, PEERS.get(name, "")], FOLDER
-    if name == BY_HAND:
-        command, folder = [sys.executable, "-m", "benchmarks.peers.by_hand"], ROOT
+    program = sys.executable if name == BY_HAND else executable
     process = await asyncio.create_subprocess_exec(
-        *command, str(configured), cwd=folder, stdout=asyncio.subprocess.PIPE,
+        program, _SCRIPTS[name], str(configured), cwd=FOLDER, stdout=asyncio.subprocess.PIPE,
         env={**os.environ, "NODE_ENV": "production"},
     )  # fmt: skip
     try:
